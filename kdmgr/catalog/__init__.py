@@ -1,0 +1,1 @@
+"""The distilled students: who taught them, how, and how we know."""

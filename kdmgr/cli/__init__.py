@@ -1,0 +1,1 @@
+"""The command line: argv to one service call to text or JSON."""

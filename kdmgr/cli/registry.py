@@ -1,0 +1,54 @@
+"""The commands by name: what `--help` shows without importing any of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command's module below `kdmgr.cli.commands`, its one-line summary and its other names."""
+
+    module: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+
+COMMANDS: dict[str, Command] = {
+    "tui": Command("tui", "open the terminal app (the same as no command)"),
+    "fit": Command("fit", "does it fit this machine, how fast will it run, and why"),
+    "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
+    "list": Command("list", "installed models", ("ls",)),
+    "show": Command("show", "everything known of an installed model"),
+    "import": Command("import_", "put a GGUF file into the model store", ("create",)),
+    "rm": Command("rm", "remove models from kdmgr's store"),
+    "ps": Command("ps", "models that a server holds in memory"),
+    "students": Command("students", "the catalog of distilled students"),
+    "gpus": Command("gpus", "devices and host memory, and how they were found"),
+    "modelfile": Command("modelfile", "check and print Modelfiles; the ones that come with kdmgr"),
+    "doctor": Command("doctor", "what works here, and what to do about what does not"),
+    "completion": Command("completion", "shell completion for bash, zsh and fish"),
+}
+ALIASES: dict[str, str] = {alias: name for name, command in COMMANDS.items() for alias in command.aliases}
+
+
+def overview() -> str:
+    """The text of `kdmgr --help`."""
+    lines = [
+        "kdmgr: the model manager for distilled students",
+        "",
+        "usage: kdmgr [COMMAND] [ARGUMENTS]      without a command, the terminal app opens",
+        "",
+        "commands:",
+    ]
+    for name, command in COMMANDS.items():
+        names = ", ".join((name, *command.aliases))
+        lines.append(f"  {names:<16} {command.summary}")
+    lines += [
+        "",
+        "  -h, --help       this text; `kdmgr COMMAND --help` tells more",
+        "  -v, --version    the version",
+        "",
+        "exit codes: 0 yes or done, 1 does not fit or failed, 2 usage, 3 server unreachable,",
+        "            4 not found or unreadable, 130 interrupted",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+"""What a loaded model takes, where: the result of planning. Integers are bytes; None is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kdmgr.fit.machine import Machine
+from kdmgr.fit.options import ResolvedOptions
+from kdmgr.gguf.shape import ModelShape
+
+
+class Verdict(StrEnum):
+    """Whether, and how, a model runs on a machine."""
+
+    FITS = "fits"
+    TIGHT = "tight"
+    PARTIAL = "partial"
+    CPU = "cpu"
+    TOO_BIG = "too big"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Memory by what it is for."""
+
+    weights: int = 0
+    kv_cache: int | None = 0
+    recurrent: int | None = 0
+    compute: int | None = 0
+    projector: int = 0
+    overhead: int | None = 0
+
+    @property
+    def total(self) -> int | None:
+        """The sum; None when any part is unknown."""
+        parts = (self.weights, self.kv_cache, self.recurrent, self.compute, self.projector, self.overhead)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+
+    @property
+    def known(self) -> int:
+        """The sum of the parts that are known: a lower bound."""
+        parts = (self.weights, self.kv_cache, self.recurrent, self.compute, self.projector, self.overhead)
+        return sum(part for part in parts if part is not None)
+
+    def __add__(self, other: Components) -> Components:
+        return Components(
+            self.weights + other.weights,
+            _add(self.kv_cache, other.kv_cache),
+            _add(self.recurrent, other.recurrent),
+            _add(self.compute, other.compute),
+            self.projector + other.projector,
+            _add(self.overhead, other.overhead),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """One place (a GPU, or the host) and what would be put there."""
+
+    name: str
+    kind: str
+    """The device's backend, or "host"."""
+    total_bytes: int | None
+    free_bytes: int | None
+    n_layers: int
+    """Blocks placed here, the output layer counted as one."""
+    components: Components
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Where every byte goes."""
+
+    devices: tuple[DevicePlan, ...]
+    host: DevicePlan
+    n_gpu_layers: int
+    n_layers: int
+    """Blocks and the output layer: what "all on the GPU" means."""
+
+    @property
+    def components(self) -> Components:
+        """Over all places."""
+        total = self.host.components
+        for device in self.devices:
+            total += device.components
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Expected decoding speed, in tokens per second, with its honest spread."""
+
+    decode_tok_s: float | None
+    """The figure to plan with; None where only a bound is known."""
+    low_tok_s: float | None
+    high_tok_s: float | None
+    basis: str
+    """What it follows from, in words: backend, bandwidth and where that is known from."""
+    grade: str
+    """"measured", "high", "medium", "low", or "bound": no more than `high_tok_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """The answer to "does it fit, and how fast?"."""
+
+    ref: str
+    source: str
+    """"file", "store", "server", "registry" or "huggingface"."""
+    shape: ModelShape
+    machine: Machine
+    options: ResolvedOptions
+    plan: MemoryPlan
+    verdict: Verdict
+    reason: str
+    headroom_bytes: int | None
+    """Free memory left where the model runs; negative by how much is missing."""
+    max_n_ctx: int | None
+    """Largest context with the same verdict class on the same places; None when it cannot be derived."""
+    speed: Speed | None
+    alternatives: tuple[str, ...]
+    """What else could be tried, most useful first, each a sentence."""
+    unknown: tuple[str, ...]
+    """What could not be derived, and why."""
+
+
+def _add(left: int | None, right: int | None) -> int | None:
+    return None if left is None or right is None else left + right

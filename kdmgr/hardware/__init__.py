@@ -1,0 +1,1 @@
+"""What the machine is: probes of GPUs and host memory, declared machines, the GPU table."""

@@ -1,0 +1,1 @@
+"""Modelfiles: parse, render, and the chat templates they carry."""

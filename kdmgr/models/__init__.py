@@ -1,0 +1,1 @@
+"""Where models are: stores on disk, registries, header cache, transfers."""

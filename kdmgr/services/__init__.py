@@ -1,0 +1,1 @@
+"""The use cases. Both front ends call these and nothing below them."""

@@ -1,0 +1,1 @@
+"""The terminal app. Thin: it shows what the services say."""
