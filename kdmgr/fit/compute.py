@@ -10,7 +10,7 @@ within 2 %; the one on a GPU keeps one stream less (a Qwen3-4B on CUDA at 8k: 85
 from __future__ import annotations
 
 from kdmgr.fit.kv_cache import full_cells, sliding_cells
-from kdmgr.fit.options import ResolvedOptions
+from kdmgr.fit.options import ResolvedOptions, cache_type
 from kdmgr.gguf.shape import Attention, ModelShape
 
 F32, F16 = 4, 2
@@ -52,7 +52,7 @@ def _graph(shape: ModelShape, options: ResolvedOptions, streams: int) -> int | N
         widest = max(feed_forward + 2 * kv, _scores(attention, options) + _attention_streams(shape, attention))
         masks = _masks(attention, options, F32)
     inputs = _INPUTS + (_SLIDING_INPUTS if attention.n_swa else 0)
-    graph = options.n_ubatch * (widest * F32 + inputs) + masks
+    graph = options.n_ubatch * (widest * F32 + inputs) + masks + _rotations(attention, options)
     if options.engine_build.limits_outputs:
         return graph
     return max(graph, options.n_ubatch * ((shape.n_vocab or 0) + n_embd) * F32)
@@ -63,6 +63,12 @@ def _masks(attention: Attention, options: ResolvedOptions, element: int) -> int:
     if attention.n_swa:
         cells += sliding_cells(options, attention.n_swa)
     return cells // options.n_parallel * options.n_ubatch * element
+
+
+def _rotations(attention: Attention, options: ResolvedOptions) -> int:
+    """A quantised cache is rotated first: one square matrix each for K and V (llama.cpp, `attn_rot_k`)."""
+    k, v = cache_type(options.type_k).block_size > 1, cache_type(options.type_v).block_size > 1
+    return F32 * (k * attention.n_embd_head_k**2 + v * attention.n_embd_head_v**2)
 
 
 def _scores(attention: Attention, options: ResolvedOptions) -> int:

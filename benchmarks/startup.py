@@ -1,0 +1,57 @@
+"""CPU time of whole commands, as multiples of `python -c pass`.
+
+    python benchmarks/startup.py MODEL.gguf
+
+Prints the median of several runs, in turn with the bare interpreter, since machines drift.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+RUNS = 11
+
+
+def cpu_seconds(command: list[str], env: dict[str, str]) -> float:
+    """User and system time of one run, as the operating system counts it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measure(name: str, command: list[str], env: dict[str, str], *, forget: Path | None = None) -> None:
+    """Print one row; `forget` is a folder to empty before each run."""
+    ours, bare = [], []
+    for _ in range(RUNS):
+        if forget is not None:
+            for path in forget.rglob("*"):
+                if path.is_file():
+                    path.unlink()
+        ours.append(cpu_seconds(command, env))
+        bare.append(cpu_seconds([sys.executable, "-c", "pass"], env))
+    mine, floor = statistics.median(ours), statistics.median(bare)
+    print(f"{name:<28} {mine * 1000:7.0f} ms   {mine / floor:5.1f} × `python -c pass` ({floor * 1000:.0f} ms)")
+
+
+def main() -> None:
+    """Measure with folders of our own."""
+    model = sys.argv[1]
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "KDMGR_DATA_DIR": folder, "KDMGR_CONFIG_DIR": folder}
+        kdmgr = [sys.executable, "-m", "kdmgr"]
+        measure("kdmgr --version", [*kdmgr, "--version"], env)
+        measure("kdmgr --help", [*kdmgr, "--help"], env)
+        measure("kdmgr fit FILE, first", [*kdmgr, "fit", model], env, forget=Path(folder) / "cache")
+        measure("kdmgr fit FILE, cached", [*kdmgr, "fit", model], env)
+        measure("kdmgr fit FILE --json", [*kdmgr, "fit", model, "--json"], env)
+
+
+if __name__ == "__main__":
+    main()

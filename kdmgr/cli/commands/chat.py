@@ -1,0 +1,225 @@
+"""`kdmgr chat MODEL [PROMPT]`: stream an answer; without a prompt, a conversation."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from kdmgr.cli.arguments import add_context, add_engine, add_host
+from kdmgr.errors import KdmgrError, UsageError
+from kdmgr.units import format_duration, format_rate, parse_count, printable
+
+if TYPE_CHECKING:
+    from kdmgr.cli.console import Console
+    from kdmgr.engines.protocol import ChatStats
+    from kdmgr.services.chatting import ChatSession
+
+INTERRUPTED = 130
+_HELP = "/new starts over, /bye leaves; Ctrl-C stops an answer"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `chat`."""
+    parser.add_argument("model", metavar="MODEL", help="an installed model or a GGUF file")
+    parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to ask; `-` reads it from stdin")
+    add_context(parser)
+    add_engine(parser)
+    add_host(parser)
+    parser.add_argument("--cache-type", metavar="TYPE", help="KV cache type: f16, q8_0, q4_0 …")
+    parser.add_argument("--system", metavar="TEXT", help="a system prompt instead of the model's own")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 always takes the likeliest token")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answer")
+    parser.add_argument("-n", "--predict", type=int, metavar="N", help="stop after this many tokens")
+    parser.add_argument("--think", action=argparse.BooleanOptionalAction, help="let a thinking model think, or not")
+    parser.add_argument("--quiet", action="store_true", help="only the answer")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Open the chat; the loop lives as long as the process needs it."""
+    from kdmgr.services.app import Services
+
+    prompt = _read_prompt(args.prompt)
+    return asyncio.run(_chat(Services.create(host=args.host), args, prompt, console))
+
+
+def _read_prompt(words: list[str]) -> str | None:
+    if words == ["-"]:
+        return sys.stdin.read()
+    if words:
+        return " ".join(words)
+    if not sys.stdin.isatty():
+        raise UsageError("no prompt", hint="give one, or `-` to read it from stdin")
+    return None
+
+
+async def _chat(services: object, args: argparse.Namespace, prompt: str | None, console: Console) -> int:
+    from kdmgr.services.app import Services
+
+    assert isinstance(services, Services)
+    parameters = {"temperature": args.temperature, "seed": args.seed, "num_predict": args.predict}
+    session = await services.open_chat(
+        args.model,
+        engine=args.engine,
+        n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
+        cache_type=args.cache_type,
+        system=args.system,
+        parameters={key: value for key, value in parameters.items() if value is not None},
+    )
+    session.think = args.think
+    if not args.quiet:
+        console.note(f"{session.model_name} on {session.engine_name}: {session.reason}")
+        for warning in session.warnings:
+            console.note(f"warning: {warning}")
+    try:
+        if prompt is not None:
+            return await _answer(session, prompt, console, quiet=args.quiet)
+        return await _converse(session, console, quiet=args.quiet)
+    finally:
+        await session.close()
+
+
+async def _converse(session: ChatSession, console: Console, *, quiet: bool) -> int:
+    if not quiet:
+        console.note(_HELP)
+    while True:
+        try:
+            text = (await _ask(console)).strip()
+        except EOFError:
+            console.print()
+            return 0
+        if text in ("/bye", "/exit", "/quit"):
+            return 0
+        if text == "/new":
+            session.reset()
+            console.note("a new conversation")
+        elif text.startswith("/"):
+            console.note(_HELP)
+        elif text:
+            try:
+                await _answer(session, text, console, quiet=quiet)
+            except KdmgrError as error:
+                console.error(error.message, error.hint)
+
+
+async def _ask(console: Console) -> str:
+    """One line from the terminal, with the editing that readline gives where there is one."""
+    try:
+        import readline  # noqa: F401  (importing it is what turns it on)
+    except ImportError:
+        pass
+    try:
+        return input(console.style(">>> ", "bold", "green"))
+    except KeyboardInterrupt:
+        console.print()
+        raise EOFError from None
+
+
+async def _answer(session: ChatSession, prompt: str, console: Console, *, quiet: bool) -> int:
+    """Stream one answer. Ctrl-C stops it, prints what is known by then and gives the prompt back."""
+    printer = _AnswerPrinter(console, quiet=quiet)
+    stream = asyncio.ensure_future(_stream(session, prompt, printer))
+    restore = _stop_on_interrupt(stream)
+    try:
+        stats = await stream
+    except asyncio.CancelledError:
+        printer.end()
+        console.note("stopped")
+        return INTERRUPTED
+    finally:
+        restore()
+        printer.end()
+    if stats is not None and not quiet:
+        console.note(describe_stats(stats))
+    return 0
+
+
+async def _stream(session: ChatSession, prompt: str, printer: _AnswerPrinter) -> ChatStats | None:
+    from contextlib import aclosing
+
+    from kdmgr.engines.protocol import ChatDelta, ChatStats, ModelLoading
+
+    stats = None
+    async with aclosing(session.send(prompt)) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, ModelLoading):
+                printer.loading()
+            elif isinstance(event, ChatDelta):
+                printer.add(event)
+            elif isinstance(event, ChatStats):
+                stats = event
+    return stats
+
+
+def _stop_on_interrupt(stream: asyncio.Future[object]) -> object:
+    """Make Ctrl-C cancel `stream` alone; the returned function undoes it."""
+    import signal
+
+    previous = signal.getsignal(signal.SIGINT)
+    loop = asyncio.get_running_loop()
+
+    def stop(_signal: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(stream.cancel)
+
+    signal.signal(signal.SIGINT, stop)
+    return lambda: signal.signal(signal.SIGINT, previous)
+
+
+class _AnswerPrinter:
+    """Writes pieces as they come: thinking dimmed, nothing that a terminal obeys."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._thinking = False
+        self._open_line = False
+
+    def loading(self) -> None:
+        """The engine has to load the model first."""
+        if not self._quiet:
+            self._console.note("loading the model …")
+
+    def add(self, delta: object) -> None:
+        """Write one piece."""
+        from kdmgr.engines.protocol import ChatDelta
+
+        assert isinstance(delta, ChatDelta)
+        if delta.thinking and not self._quiet:
+            self._thinking = True
+            self._write(self._console.style(printable(delta.thinking), "dim"))
+        if delta.text:
+            if self._thinking:
+                self._thinking = False
+                self._write("\n\n")
+            self._write(printable(delta.text))
+
+    def end(self) -> None:
+        """Finish the line, once."""
+        if self._open_line:
+            self._open_line = False
+            self._console.print()
+
+    def _write(self, text: str) -> None:
+        self._open_line = True
+        self._console.print(text, end="")
+        self._console.stdout.flush()
+
+
+def describe_stats(stats: ChatStats) -> str:
+    """The read-out below an answer."""
+    prompt = "?" if stats.n_prompt is None else str(stats.n_prompt)
+    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
+    output = "?" if stats.n_output is None else str(stats.n_output)
+    parts = [
+        format_rate(stats.decode_tok_s),
+        f"first token after {format_duration(stats.ttft_s)}",
+        f"{prompt} tokens in{cached}, {output} out",
+        f"prefill {format_rate(stats.prefill_tok_s)}",
+    ]
+    if stats.n_ctx and stats.n_prompt is not None and stats.n_output is not None:
+        used = stats.n_prompt + stats.n_output
+        parts.append(f"context {used} of {stats.n_ctx}")
+    if stats.stop_reason == "length":
+        parts.append("cut off at the length limit")
+    return " · ".join(parts)

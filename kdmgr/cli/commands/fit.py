@@ -1,0 +1,109 @@
+"""`kdmgr fit REF…`: verdict, memory, context, speed, and why."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kdmgr.cli.arguments import add_cache_type, add_context, add_json, add_machine
+from kdmgr.fit.options import EngineBuild, RunOptions
+from kdmgr.fit.plan import Verdict
+from kdmgr.units import format_bytes, format_count, parse_count
+
+if TYPE_CHECKING:
+    from kdmgr.cli.console import Console
+    from kdmgr.services.rows import Assessment
+
+DOES_NOT_FIT, COULD_NOT_TELL = 1, 4
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `fit`."""
+    parser.add_argument("refs", nargs="+", metavar="MODEL", help="a GGUF file or an installed model")
+    add_json(parser)
+    add_context(parser)
+    add_cache_type(parser)
+    add_machine(parser)
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="slots, each with its own context")
+    parser.add_argument("--ubatch", type=int, metavar="N", help="physical batch (n_ubatch)")
+    parser.add_argument("--n-gpu-layers", type=int, metavar="N", help="layers to offload, instead of planning it")
+    parser.add_argument("--no-flash-attn", action="store_true", help="plan without flash attention")
+    parser.add_argument(
+        "--engine-build",
+        choices=[build.value for build in EngineBuild],
+        default=EngineBuild.LLAMA_CPP.value,
+        help="the engine to plan for (default: llama.cpp, the newest)",
+    )
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Assess each model; the exit code is that of the worst."""
+    from kdmgr.services.app import Services
+
+    services = Services.create()
+    machine = services.machine(args.gpu or (), args.vram)
+    options = read_options(args)
+    assessments = [services.fit(ref, machine, options) for ref in args.refs]
+    if args.json:
+        _print_json(assessments, console)
+    elif len(assessments) > 1:
+        _print_comparison(assessments, console)
+    else:
+        from kdmgr.cli.fit_text import print_fit
+
+        print_fit(assessments[0], console)
+    return max(exit_code(assessment.report.verdict) for assessment in assessments)
+
+
+def read_options(args: argparse.Namespace) -> RunOptions:
+    """Run options as the command line gives them."""
+    return RunOptions(
+        n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
+        n_parallel=args.parallel,
+        n_ubatch=args.ubatch,
+        n_batch=args.ubatch,
+        type_k=args.cache_type_k or args.cache_type or "f16",
+        type_v=args.cache_type_v or args.cache_type or "f16",
+        flash_attn=not args.no_flash_attn,
+        engine_build=EngineBuild(args.engine_build),
+        n_gpu_layers=args.n_gpu_layers,
+    )
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 while it runs (on the GPU, in part or on the CPU), 1 when it does not fit, 4 when nobody can tell."""
+    if verdict is Verdict.UNKNOWN:
+        return COULD_NOT_TELL
+    return DOES_NOT_FIT if verdict is Verdict.TOO_BIG else 0
+
+
+def _print_json(assessments: list[Assessment], console: Console) -> None:
+    import json
+
+    from kdmgr.cli.fit_json import fit_object
+
+    objects = [fit_object(assessment) for assessment in assessments]
+    console.print(json.dumps(objects[0] if len(objects) == 1 else objects, indent=2))
+
+
+def _print_comparison(assessments: list[Assessment], console: Console) -> None:
+    from kdmgr.cli.fit_text import MARKS, short_speed
+
+    rows = []
+    for assessment in assessments:
+        report = assessment.report
+        total = report.plan.components
+        rows.append(
+            (
+                report.ref,
+                f"{MARKS[report.verdict][0]} {report.verdict.value}",
+                report.shape.quant or "?",
+                format_count(report.options.n_ctx),
+                format_bytes(total.known) if total.total is not None else f"≥ {format_bytes(total.known)}",
+                format_bytes(report.headroom_bytes),
+                format_count(report.max_n_ctx),
+                short_speed(report.speed),
+            )
+        )
+    header = ("MODEL", "FIT", "QUANT", "CONTEXT", "MEMORY", "HEADROOM", "LARGEST", "TOK/S")
+    console.table(header, rows, right=(3, 4, 5, 6, 7))

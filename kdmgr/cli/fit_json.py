@@ -1,0 +1,116 @@
+"""`kdmgr fit --json`: the contract. Unknown numbers are null; every size says its unit in its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kdmgr.fit.plan import Components, DevicePlan, FitReport
+
+if TYPE_CHECKING:
+    from kdmgr.services.rows import Assessment
+
+SCHEMA_VERSION = 1
+
+
+def fit_object(assessment: Assessment) -> dict[str, Any]:
+    """One assessment as plain JSON values."""
+    report = assessment.report
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "ref": report.ref,
+        "source": report.source,
+        "architecture": report.shape.architecture,
+        "parameters": report.shape.parameters,
+        "quant": report.shape.quant,
+        "n_ctx_train": report.shape.n_ctx_train,
+        "options": _options(report),
+        "memory": _memory(report),
+        "offload": {"n_gpu_layers": report.plan.n_gpu_layers, "n_layers": report.plan.n_layers},
+        "verdict": report.verdict.value,
+        "reason": report.reason,
+        "headroom_bytes": report.headroom_bytes,
+        "max_n_ctx": report.max_n_ctx,
+        "speed": _speed(report),
+        "student": _student(assessment),
+        "alternatives": list(report.alternatives),
+        "unknown": list(report.unknown),
+    }
+
+
+def _options(report: FitReport) -> dict[str, Any]:
+    options = report.options
+    return {
+        "n_ctx": options.n_ctx,
+        "n_ctx_basis": options.n_ctx_basis,
+        "n_parallel": options.n_parallel,
+        "n_batch": options.n_batch,
+        "n_ubatch": options.n_ubatch,
+        "type_k": options.type_k,
+        "type_v": options.type_v,
+        "flash_attn": options.flash_attn,
+        "engine_build": options.engine_build.value,
+    }
+
+
+def _memory(report: FitReport) -> dict[str, Any]:
+    return {
+        **_components(report.plan.components),
+        "devices": [_place(device) for device in report.plan.devices],
+        "host": _place(report.plan.host),
+    }
+
+
+def _place(place: DevicePlan) -> dict[str, Any]:
+    return {
+        "name": place.name,
+        "kind": place.kind,
+        "n_layers": place.n_layers,
+        **_components(place.components),
+        # Of the place itself, not of the model: these two come last, so that they win.
+        "total_bytes": place.total_bytes,
+        "free_bytes": place.free_bytes,
+        "used_bytes": place.components.total,
+    }
+
+
+def _components(parts: Components) -> dict[str, Any]:
+    return {
+        "weights_bytes": parts.weights,
+        "kv_cache_bytes": parts.kv_cache,
+        "recurrent_bytes": parts.recurrent,
+        "compute_bytes": parts.compute,
+        "projector_bytes": parts.projector,
+        "overhead_bytes": parts.overhead,
+        "total_bytes": parts.total,
+    }
+
+
+def _speed(report: FitReport) -> dict[str, Any] | None:
+    speed = report.speed
+    if speed is None:
+        return None
+    return {
+        "decode_tok_s": speed.decode_tok_s,
+        "low_tok_s": speed.low_tok_s,
+        "high_tok_s": speed.high_tok_s,
+        "basis": speed.basis,
+        "grade": speed.grade,
+    }
+
+
+def _student(assessment: Assessment) -> dict[str, Any] | None:
+    match = assessment.match
+    if match is None:
+        return None
+    student = match.student
+    return {
+        "id": student.id,
+        "name": student.name,
+        "teacher": student.lineage.teacher.name,
+        "method": student.lineage.method,
+        "evidence": student.lineage.evidence.grade,
+        "evidence_url": student.lineage.evidence.url,
+        "relation": match.relation,
+        "certainty": match.certainty,
+        "matched_by": list(match.evidence),
+    }

@@ -1,0 +1,106 @@
+"""Chats: find the model, choose what runs it, keep the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatRequest, ChatStats, Engine, EngineModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kdmgr.engines.protocol import ParameterValue
+
+
+class ChatSession:
+    """One conversation with one model on one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: EngineModel,
+        *,
+        reason: str,
+        n_ctx: int | None = None,
+        cache_type: str | None = None,
+        history: tuple[ChatMessage, ...] = (),
+        warnings: tuple[str, ...] = (),
+        parameters: Mapping[str, ParameterValue] | None = None,
+    ) -> None:
+        self.engine_name = engine.name
+        self.model_name = model.name
+        self.reason = reason
+        self.n_ctx = n_ctx
+        self.warnings = warnings
+        self.think: bool | None = None
+        self._engine = engine
+        self._model = model
+        self._cache_type = cache_type
+        self._parameters = dict(parameters or {})
+        self._opening = history
+        self._messages = list(history)
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """The conversation so far, the model's own opening included."""
+        return tuple(self._messages)
+
+    async def send(self, text: str) -> AsyncIterator[ChatEvent]:
+        """Ask, and stream the answer; ends with one `ChatStats`.
+
+        Closing the stream stops the answer; what had come of it stays in the conversation. When the
+        engine fails, the question is taken out again, so that it can be asked once more.
+        """
+        question = ChatMessage("user", text)
+        request = ChatRequest(
+            model=self._model,
+            messages=(*self._messages, question),
+            n_ctx=self.n_ctx,
+            cache_type=self._cache_type,
+            think=self.think,
+            parameters=self._parameters,
+        )
+        answer: list[str] = []
+        try:
+            async with aclosing(_as_generator(self._engine.chat(request))) as events:
+                async for event in events:
+                    if isinstance(event, ChatDelta):
+                        answer.append(event.text)
+                    elif isinstance(event, ChatStats):
+                        self.n_ctx = event.n_ctx or self.n_ctx
+                        self._keep(question, answer)
+                        answer.clear()
+                    yield event
+        finally:
+            self._keep(question, answer)
+
+    def reset(self) -> None:
+        """Forget the conversation, keep the model loaded."""
+        self._messages = list(self._opening)
+
+    async def close(self) -> None:
+        """Stop what was started for this chat."""
+        await self._engine.close()
+
+    def _keep(self, question: ChatMessage, answer: list[str]) -> None:
+        if answer:
+            self._messages += [question, ChatMessage("assistant", "".join(answer))]
+
+
+async def _as_generator(events: AsyncIterator[ChatEvent]) -> AsyncIterator[ChatEvent]:
+    """`events` as a generator of our own, so that closing it closes them too."""
+    try:
+        async for event in events:
+            yield event
+    finally:
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def with_system(model: EngineModel, system: str | None) -> EngineModel:
+    """`model` with another system prompt."""
+    return model if system is None else replace(model, system=system)

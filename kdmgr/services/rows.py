@@ -1,0 +1,47 @@
+"""One line of the table of students: a model, installed or only known of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdmgr.catalog.match import Match
+from kdmgr.fit.plan import FitReport
+from kdmgr.refs import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """What can be said without opening a file."""
+
+    key: str
+    """Stable and unique: the origin and the name."""
+    name: str
+    ref: ModelRef | None
+    """How to open it; None for a student that no reference is known for."""
+    origin: str
+    """"kdmgr" (its own store), "ollama" (Ollama's store on this disk), "server" or "catalog"."""
+    size_bytes: int | None
+    """Of the installed model, or as its publisher lists it."""
+    parameters: int | None
+    quant: str | None
+    n_ctx_train: int | None
+    match: Match | None
+    """The student it is, or was made from."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is on a disk already."""
+        return self.origin != "catalog"
+
+    @property
+    def teacher(self) -> str | None:
+        """Who taught it, if that is known."""
+        return self.match.student.lineage.teacher.name if self.match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A fit report, and the student that the model is or was made from."""
+
+    report: FitReport
+    match: Match | None
