@@ -108,9 +108,9 @@ def _student(assessment: Assessment) -> dict[str, Any] | None:
         "name": student.name,
         "teacher": student.lineage.teacher.name,
         "method": student.lineage.method,
-        "evidence": student.lineage.evidence.grade,
-        "evidence_url": student.lineage.evidence.url,
+        "evidence": student.lineage.grade.value,
+        "evidence_url": student.evidence.url,
         "relation": match.relation,
-        "certainty": match.certainty,
+        "certainty": match.certainty.value,
         "matched_by": list(match.evidence),
     }

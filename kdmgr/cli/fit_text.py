@@ -118,7 +118,7 @@ def _lineage(assessment: Assessment) -> str:
     relation = "" if match.relation == "itself" else f" ({match.relation} from it)"
     return (
         f"{match.student.name}{relation}, taught by {lineage.teacher.name}: "
-        f"{lineage.method} ({lineage.evidence.grade}); known by {match.evidence[0]}"
+        f"{lineage.method} ({lineage.grade.value}); {match.certainty.value} match: {match.evidence[0]}"
     )
 
 

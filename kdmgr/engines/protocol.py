@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -139,7 +139,7 @@ class LoadedModel:
 class Engine(Protocol):
     """One protocol for a server and for the embedded engine.
 
-    A chat is an async iterator: ends with one `ChatStats`. Closing it (or cancelling the task that
+    A chat is an async generator: it ends with one `ChatStats`. Closing it (or cancelling the task that
     reads it) stops the generation within a token or two and leaves the engine ready for the next.
     """
 
@@ -154,7 +154,7 @@ class Engine(Protocol):
     async def loaded_models(self) -> list[LoadedModel]:
         """What it holds in memory."""
 
-    def chat(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream one answer."""
 
     async def unload(self, model: EngineModel) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatRequest, ChatStats, Engine, EngineModel
@@ -48,7 +47,7 @@ class ChatSession:
         """The conversation so far, the model's own opening included."""
         return tuple(self._messages)
 
-    async def send(self, text: str) -> AsyncIterator[ChatEvent]:
+    async def send(self, text: str) -> AsyncGenerator[ChatEvent, None]:
         """Ask, and stream the answer; ends with one `ChatStats`.
 
         Closing the stream stops the answer; what had come of it stays in the conversation. When the
@@ -65,7 +64,7 @@ class ChatSession:
         )
         answer: list[str] = []
         try:
-            async with aclosing(_as_generator(self._engine.chat(request))) as events:
+            async with aclosing(self._engine.chat(request)) as events:
                 async for event in events:
                     if isinstance(event, ChatDelta):
                         answer.append(event.text)
@@ -88,19 +87,3 @@ class ChatSession:
     def _keep(self, question: ChatMessage, answer: list[str]) -> None:
         if answer:
             self._messages += [question, ChatMessage("assistant", "".join(answer))]
-
-
-async def _as_generator(events: AsyncIterator[ChatEvent]) -> AsyncIterator[ChatEvent]:
-    """`events` as a generator of our own, so that closing it closes them too."""
-    try:
-        async for event in events:
-            yield event
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
-
-
-def with_system(model: EngineModel, system: str | None) -> EngineModel:
-    """`model` with another system prompt."""
-    return model if system is None else replace(model, system=system)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdmgr.catalog.match import Match
+from kdmgr.errors import NotFound
 from kdmgr.fit.plan import FitReport
 from kdmgr.refs import ModelRef
 
@@ -45,3 +46,10 @@ class Assessment:
 
     report: FitReport
     match: Match | None
+
+
+def require_ref(row: ModelRow) -> ModelRef:
+    """How to open the model of `row`; `NotFound` when nobody knows."""
+    if row.ref is None:
+        raise NotFound(f"no reference is known for {row.name}", hint="import a GGUF file of it")
+    return row.ref

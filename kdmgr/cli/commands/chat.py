@@ -141,7 +141,7 @@ async def _stream(session: ChatSession, prompt: str, printer: _AnswerPrinter) ->
     from kdmgr.engines.protocol import ChatDelta, ChatStats, ModelLoading
 
     stats = None
-    async with aclosing(session.send(prompt)) as events:  # type: ignore[type-var]
+    async with aclosing(session.send(prompt)) as events:
         async for event in events:
             if isinstance(event, ModelLoading):
                 printer.loading()

@@ -1,0 +1,139 @@
+"""The Ollama server as an engine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from kdmgr.engines.ollama.chat import chat_body, read_delta, read_stats
+from kdmgr.engines.ollama.checks import text
+from kdmgr.engines.ollama.failures import error_text, reported
+from kdmgr.engines.ollama.host import server_address
+from kdmgr.engines.ollama.http import REQUEST_S, Connection
+from kdmgr.engines.ollama.replies import read_listing, read_loaded, read_models
+from kdmgr.engines.ollama.shown import ShownModel, read_shown
+from kdmgr.engines.ollama.versions import describe
+from kdmgr.engines.protocol import (
+    ChatEvent,
+    ChatRequest,
+    EngineListing,
+    EngineModel,
+    EngineStatus,
+    LoadedModel,
+    ModelLoading,
+)
+from kdmgr.errors import EngineFailed, KdmgrError
+from kdmgr.refs import parse_ollama_name
+from kdmgr.units import printable
+
+if TYPE_CHECKING:
+    import httpx
+
+ASIDE_S = 2.0
+"""For questions beside a chat, which go without an answer when there is none in time."""
+
+
+class OllamaEngine:
+    """A client of one Ollama server. Connects when first asked; use one per event loop.
+
+    `host` wins over OLLAMA_HOST in `env`.
+    """
+
+    name = "ollama"
+
+    def __init__(
+        self,
+        host: str | None,
+        env: Mapping[str, str],
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        platform: str = sys.platform,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.address = server_address(host, env)
+        self._server = Connection(self.address, platform, transport)
+        self._clock = clock
+
+    async def status(self) -> EngineStatus:
+        """The server's version and address, or why it cannot be used; never raises."""
+        try:
+            reply = await self._server.get("/api/version")
+        except KdmgrError as error:
+            return EngineStatus(self.name, False, error.message, error.hint)
+        version = text(reply.get("version"))
+        if version is None:
+            return EngineStatus(self.name, False, f"what answers at {self._where} is not an Ollama server")
+        return EngineStatus(self.name, True, f"{printable(describe(version))}, at {self._where}", version=version)
+
+    async def list_models(self) -> list[EngineListing]:
+        """What the server has installed; newest first. Remote models are marked."""
+        return [read_listing(item) for item in read_models(await self._server.get("/api/tags"))]
+
+    async def loaded_models(self) -> list[LoadedModel]:
+        """What the server holds in memory."""
+        return await self._loaded()
+
+    async def show(self, name: str) -> ShownModel:
+        """What the server knows about the model called `name`; `NotFound` when it has none."""
+        return read_shown(await self._server.post("/api/show", {"model": name}))
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """Stream one answer; it ends with `ChatStats`. Closing it closes the connection, which stops the server.
+
+        Raises `ServerUnreachable`, `NotFound`, or `EngineFailed`: also for a stream that ends too early,
+        after what had come of it.
+        """
+        name = request.model.name
+        if await self._loaded_as(name) == []:
+            yield ModelLoading()
+        ttft_s: float | None = None
+        started = self._clock()
+        async with aclosing(self._server.stream("/api/chat", chat_body(request))) as replies:
+            async for reply in replies:
+                if (problem := error_text(reply)) is not None:
+                    raise reported(problem, name)
+                if delta := read_delta(reply):
+                    ttft_s = self._clock() - started if ttft_s is None else ttft_s
+                    yield delta
+                if reply.get("done") is True:
+                    break
+            else:
+                raise EngineFailed(
+                    "the answer broke off: the server closed the connection before it was done",
+                    hint="ask again; if it happens every time, look at the server's log",
+                )
+        loaded = await self._loaded_as(name)
+        yield read_stats(reply, ttft_s=ttft_s, n_ctx=loaded[0].n_ctx if loaded else None)
+
+    async def unload(self, model: EngineModel) -> None:
+        """Free the model's memory; a model that is not loaded is left alone."""
+        await self._server.post("/api/generate", {"model": model.name, "keep_alive": 0, "stream": False})
+
+    async def close(self) -> None:
+        """Close the connections; idempotent."""
+        await self._server.close()
+
+    @property
+    def _where(self) -> str:
+        return printable(self.address.url)
+
+    async def _loaded(self, within: float = REQUEST_S) -> list[LoadedModel]:
+        return [read_loaded(item) for item in read_models(await self._server.get("/api/ps", within=within))]
+
+    async def _loaded_as(self, name: str) -> list[LoadedModel] | None:
+        """What is loaded under `name`; None when the server does not say so in time."""
+        try:
+            loaded = await self._loaded(ASIDE_S)
+        except KdmgrError:
+            return None
+        return [model for model in loaded if _is_same(model.name, name)]
+
+
+def _is_same(name: str, other: str) -> bool:
+    try:
+        return parse_ollama_name(name).key == parse_ollama_name(other).key
+    except KdmgrError:
+        return name == other

@@ -1,0 +1,137 @@
+"""Requests to the server: every wait bounded, every failure one of ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from kdmgr.engines.ollama.failures import (
+    refused,
+    too_long,
+    transport_failure,
+    unusable_client,
+)
+from kdmgr.engines.ollama.lines import LineSplitter
+from kdmgr.engines.ollama.replies import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import httpx
+
+    from kdmgr.engines.ollama.host import ServerAddress
+
+CONNECT_S = 2.0
+REQUEST_S = 10.0
+MAX_REPLY = 64 << 20
+MAX_ERROR = 64 << 10
+
+
+class Connection:
+    """A client of one server. It connects when it is first asked something."""
+
+    def __init__(self, address: ServerAddress, platform: str, transport: httpx.AsyncBaseTransport | None) -> None:
+        self.address = address
+        self.platform = platform
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+
+    async def get(self, path: str, *, within: float = REQUEST_S) -> dict[str, Any]:
+        """The JSON object at `path`, within so many seconds in all."""
+        return await self._whole("GET", path, None, within)
+
+    async def post(self, path: str, body: Mapping[str, Any], *, within: float = REQUEST_S) -> dict[str, Any]:
+        """The JSON object that answers `body`, within so many seconds in all."""
+        return await self._whole("POST", path, body, within)
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """One object for each line of the answer. Closing the generator closes the connection at once."""
+        splitter = LineSplitter()
+        async with self._open("POST", path, body, read_s=None) as response, aclosing(_chunks(response)) as chunks:
+            async for chunk in chunks:
+                for line in splitter.feed(chunk):
+                    yield read_object(line)
+            if rest := splitter.rest():
+                yield read_object(rest)
+
+    async def close(self) -> None:
+        """Close idle connections; a later request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _whole(self, method: str, path: str, body: Mapping[str, Any] | None, within: float) -> dict[str, Any]:
+        import asyncio
+
+        try:
+            async with asyncio.timeout(within), self._open(method, path, body, read_s=within) as response:
+                return read_object(await _read(response, MAX_REPLY))
+        except TimeoutError as error:
+            raise too_long(self.address, within) from error
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, body: Mapping[str, Any] | None, read_s: float | None
+    ) -> AsyncIterator[httpx.Response]:
+        """A successful response, its body unread. Raises `KdmgrError` for everything else."""
+        import httpx
+
+        client = self._ready_client()
+        timeout = httpx.Timeout(REQUEST_S, connect=CONNECT_S, read=read_s)
+        try:
+            async with client.stream(method, self.address.url + path, json=body, timeout=timeout) as response:
+                if not response.is_success:
+                    reason = await _read_reason(response)
+                    raise refused(self.address, response.status_code, reason, _model_of(body))
+                yield response
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise transport_failure(self.address, error, self.platform) from error
+
+    def _ready_client(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            try:
+                self._client = httpx.AsyncClient(
+                    transport=self._transport,
+                    # A proxy cannot reach this machine's loopback address.
+                    trust_env=not self.address.is_loopback,
+                    # Redirects are not followed: without TLS in the address there is no certificate to check.
+                    verify=self.address.scheme == "https",
+                    headers={"accept-encoding": "identity", "user-agent": "kdmgr"},
+                )
+            except (ValueError, ImportError, httpx.InvalidURL) as error:
+                raise unusable_client(self.address, error) from error
+        return self._client
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async for chunk in response.aiter_bytes():
+        yield chunk
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes:
+    """The body, cut at `limit`; what is cut is no JSON any more."""
+    body = bytearray()
+    async with aclosing(_chunks(response)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > limit:
+                break
+    return bytes(body[:limit])
+
+
+async def _read_reason(response: httpx.Response) -> bytes:
+    """The body of a refusal; what comes too late is not waited for, also where an answer may take its time."""
+    import asyncio
+
+    try:
+        async with asyncio.timeout(REQUEST_S):
+            return await _read(response, MAX_ERROR)
+    except TimeoutError:
+        return b"{}"
+
+
+def _model_of(body: Mapping[str, Any] | None) -> str | None:
+    return str(body["model"]) if body and "model" in body else None

@@ -1,0 +1,205 @@
+"""All services of one run, each made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdmgr.config import Settings, load_settings
+from kdmgr.models.headers import HeaderCache
+from kdmgr.models.own_store import OwnStore
+from kdmgr.models.store import ModelStore
+from kdmgr.paths import Paths, default_paths
+from kdmgr.refs import ModelRef, parse_ref
+from kdmgr.services.library import Library
+from kdmgr.services.opening import OpenedModel, open_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kdmgr.catalog.load import Catalog
+    from kdmgr.catalog.match import Match
+    from kdmgr.engines.protocol import Engine, EngineStatus, ParameterValue
+    from kdmgr.fit.machine import Machine
+    from kdmgr.fit.options import RunOptions
+    from kdmgr.fit.plan import FitReport
+    from kdmgr.gguf.shape import ModelShape
+    from kdmgr.services.chatting import ChatSession
+    from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.importing import Importing
+    from kdmgr.services.receipts import Receipts
+    from kdmgr.services.rows import Assessment, ModelRow
+
+
+class Services:
+    """The use cases, with their collaborators injected."""
+
+    def __init__(self, paths: Paths, settings: Settings, env: Mapping[str, str], host: str | None = None) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.host = host or settings.host
+        """The Ollama server; None leaves it to OLLAMA_HOST."""
+        self._env = env
+
+    @classmethod
+    def create(cls, env: Mapping[str, str] = os.environ, *, host: str | None = None) -> Services:
+        """Services on the platform's folders. Raises `UsageError` for a bad config.toml."""
+        paths = default_paths(env)
+        return cls(paths, load_settings(paths.config), env, host)
+
+    @cached_property
+    def headers(self) -> HeaderCache:
+        """Parsed headers."""
+        return HeaderCache(self.paths.headers)
+
+    @cached_property
+    def library(self) -> Library:
+        """Installed models."""
+        return Library(OwnStore(self.paths.store), ModelStore(self.paths.ollama_models), self.headers)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The students."""
+        from kdmgr.catalog.load import load_catalog
+
+        return load_catalog(self.paths.config)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """What was imported."""
+        from kdmgr.services.receipts import Receipts
+
+        return Receipts(self.paths.receipts)
+
+    @cached_property
+    def importing(self) -> Importing:
+        """Imports into kdmgr's own store."""
+        from kdmgr.services.importing import Importing
+
+        return Importing(self.library.own, self.receipts, lambda: self.catalog)
+
+    def detect_machine(self) -> Machine:
+        """This machine. The host's memory bandwidth is measured at the first time, and remembered."""
+        from kdmgr.services.machines import detect
+
+        return detect(self.paths, self._env)
+
+    def machine(self, gpus: Sequence[str] = (), vram: str | None = None) -> Machine:
+        """A declared machine when devices are named, else this one."""
+        if not gpus and vram is None:
+            return self.detect_machine()
+        from kdmgr.services.machines import declare
+
+        return declare(self.paths, gpus, vram)
+
+    def open(self, ref: ModelRef) -> OpenedModel:
+        """A model whose file is on this machine."""
+        return open_model(ref, self.library, self.headers)
+
+    def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
+        """The shape of a model and its source ("file" or "store")."""
+        from kdmgr.gguf.shape import read_shape
+        from kdmgr.services.rows import ModelRow, require_ref
+
+        ref = require_ref(row_or_ref) if isinstance(row_or_ref, ModelRow) else row_or_ref
+        opened = self.open(ref)
+        return read_shape(opened.header), opened.source
+
+    def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
+        """Plan and judge; pure arithmetic."""
+        from kdmgr.fit.assess import assess
+
+        return assess(shape, machine, options, ref=ref, source=source)
+
+    def fit(self, text: str, machine: Machine, options: RunOptions) -> Assessment:
+        """The whole answer to `kdmgr fit`: the report, and the student that the model is."""
+        from kdmgr.gguf.shape import read_shape
+        from kdmgr.services.rows import Assessment
+
+        opened = self.open(parse_ref(text))
+        shape = read_shape(opened.header)
+        report = self.assess(shape, opened.source, str(opened.ref), machine, options)
+        return Assessment(report, self._match(opened, shape))
+
+    def model_rows(self) -> list[ModelRow]:
+        """Installed models first, then the students of the catalog."""
+        from kdmgr.services.students import catalog_rows, installed_rows
+
+        installed = installed_rows(self.library, self.catalog)
+        return [*installed, *catalog_rows(self.catalog, installed)]
+
+    async def server_rows(self) -> list[ModelRow]:
+        """Models of the Ollama server; none when no server answers."""
+        from kdmgr.services.students import server_rows
+
+        engine = self.ollama_engine()
+        try:
+            if not (await engine.status()).usable:
+                return []
+            return server_rows(await engine.list_models(), self.catalog)
+        finally:
+            await engine.close()
+
+    async def open_chat(
+        self,
+        ref: ModelRef | str,
+        *,
+        engine: str = "auto",
+        n_ctx: int | None = None,
+        cache_type: str | None = None,
+        system: str | None = None,
+        parameters: Mapping[str, ParameterValue] | None = None,
+    ) -> ChatSession:
+        """A conversation, on the engine that serves the model best."""
+        from kdmgr.services.conversations import open_chat
+
+        return await open_chat(
+            self,
+            parse_ref(ref) if isinstance(ref, str) else ref,
+            engine=self.settings.engine if engine == "auto" else engine,
+            n_ctx=n_ctx or self.settings.n_ctx,
+            cache_type=cache_type or self.settings.cache_type,
+            system=system,
+            parameters=parameters or {},
+        )
+
+    def ollama_engine(self) -> Engine:
+        """A client of the Ollama server."""
+        from kdmgr.engines.ollama import OllamaEngine
+
+        return OllamaEngine(self.host, self._env)
+
+    def embedded_engine(self) -> Engine:
+        """llama.cpp in a worker process."""
+        from kdmgr.engines.llamacpp import LlamaCppEngine
+
+        return LlamaCppEngine()
+
+    async def engine_statuses(self) -> list[EngineStatus]:
+        """Whether each engine can be used."""
+        import asyncio
+
+        engines = (self.ollama_engine(), self.embedded_engine())
+        statuses = await asyncio.gather(*(engine.status() for engine in engines))
+        for engine in engines:
+            await engine.close()
+        return list(statuses)
+
+    def diagnose(self) -> list[Finding]:
+        """What works here and what does not."""
+        import asyncio
+
+        from kdmgr.services.diagnosis import diagnose
+
+        return diagnose(self.paths, self.detect_machine(), asyncio.run(self.engine_statuses()))
+
+    def _match(self, opened: OpenedModel, shape: ModelShape) -> Match | None:
+        from kdmgr.catalog.facts import read_facts
+        from kdmgr.catalog.match import match_student
+
+        if opened.installed is None:
+            return match_student(read_facts(opened.header, shape, ref=opened.ref), self.catalog)
+        from kdmgr.services.students import match_installed
+
+        return match_installed(opened.installed, self.library, self.catalog)

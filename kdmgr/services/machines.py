@@ -1,0 +1,42 @@
+"""The machine to plan for: this one, or one that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kdmgr.fit.machine import Host, Machine
+from kdmgr.hardware.cpu import probe_host
+from kdmgr.hardware.detect import detect_machine
+from kdmgr.paths import Paths
+
+
+def detect(paths: Paths, env: Mapping[str, str]) -> Machine:
+    """Devices and host as they are now."""
+    machine = detect_machine(env=env)
+    return replace(machine, host=_with_bandwidth(machine.host, paths))
+
+
+def declare(paths: Paths, gpus: Sequence[str], vram: str | None) -> Machine:
+    """The named devices in this host."""
+    from kdmgr.hardware.declared import declare_machine
+    from kdmgr.units import parse_bytes
+
+    host = _with_bandwidth(probe_host(), paths)
+    return declare_machine(gpus, None if vram is None else parse_bytes(vram), host)
+
+
+def _with_bandwidth(host: Host, paths: Paths) -> Host:
+    """`host` with its memory bandwidth, measured (half a second) unless it is remembered."""
+    from kdmgr.hardware.bandwidth import measure_host_bandwidth, remember_bandwidth, remembered_bandwidth
+
+    bandwidth = remembered_bandwidth(paths.cache, host)
+    if bandwidth is None:
+        bandwidth = measure_host_bandwidth(host.n_cores)
+        if bandwidth is not None:
+            try:
+                remember_bandwidth(paths.cache, host, bandwidth)
+            except OSError:
+                # Only costs the next run the same half second.
+                pass
+    return replace(host, bandwidth=bandwidth)

@@ -1,0 +1,122 @@
+"""The table of students: what is installed, and what could be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.errors import KdmgrError
+from kdmgr.refs import OllamaRef, find_quant, parse_ollama_name
+from kdmgr.services.library import InstalledModel, Library
+from kdmgr.services.rows import ModelRow
+
+if TYPE_CHECKING:
+    from kdmgr.catalog.load import Catalog
+    from kdmgr.catalog.match import Match
+    from kdmgr.catalog.students import OllamaTag, Student
+    from kdmgr.engines.protocol import EngineListing
+
+
+def installed_rows(library: Library, catalog: Catalog) -> list[ModelRow]:
+    """One row for each installed model, newest first; headers come from the cache where they can."""
+    return [_installed_row(model, library, catalog) for model in library.list_models()[0]]
+
+
+def catalog_rows(catalog: Catalog, installed: list[ModelRow]) -> list[ModelRow]:
+    """One row for each student that is not installed, by name."""
+    present = {row.match.student.id for row in installed if row.match and row.match.relation == "itself"}
+    rows = [_catalog_row(student) for student in catalog if student.id not in present]
+    return sorted(rows, key=lambda row: row.name.casefold())
+
+
+def server_rows(listings: list[EngineListing], catalog: Catalog) -> list[ModelRow]:
+    """One row for each model that a server lists."""
+    return [_server_row(listing, catalog) for listing in listings]
+
+
+def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -> Match | None:
+    """The student that an installed model is, from its name, its digests and its header."""
+    from kdmgr.catalog.facts import ModelFacts, read_facts
+    from kdmgr.catalog.match import match_student
+
+    stored = model.stored
+    known = {"ref": stored.ref, "manifest_digest": stored.digest, "model_digest": stored.model_digest}
+    try:
+        from kdmgr.gguf.shape import read_shape
+
+        header = library.header(model)
+        facts = read_facts(
+            header,
+            read_shape(header),
+            ref=stored.ref,
+            manifest_digest=stored.digest,
+            model_digest=stored.model_digest,
+        )
+    except KdmgrError:
+        facts = ModelFacts(**known)  # type: ignore[arg-type]
+    return match_student(facts, catalog)
+
+
+def _installed_row(model: InstalledModel, library: Library, catalog: Catalog) -> ModelRow:
+    parameters = quant = n_ctx_train = None
+    try:
+        from kdmgr.gguf.shape import read_shape
+
+        shape = read_shape(library.header(model))
+        parameters, quant, n_ctx_train = shape.parameters, shape.quant, shape.n_ctx_train
+    except KdmgrError:
+        # A damaged model is still listed; opening it says what is wrong.
+        pass
+    return ModelRow(
+        key=f"{model.store}/{model.name}",
+        name=model.name,
+        ref=model.stored.ref,
+        origin=model.store,
+        size_bytes=model.size,
+        parameters=parameters,
+        quant=quant,
+        n_ctx_train=n_ctx_train,
+        match=match_installed(model, library, catalog),
+    )
+
+
+def _catalog_row(student: Student) -> ModelRow:
+    from kdmgr.catalog.match import Certainty, Match
+
+    tag = next(iter(student.ollama), None)
+    return ModelRow(
+        key=f"catalog/{student.id}",
+        name=student.name,
+        ref=_catalog_ref(tag),
+        origin="catalog",
+        size_bytes=tag.size_bytes if tag else None,
+        parameters=student.parameters,
+        quant=find_quant(tag.tag) if tag else None,
+        n_ctx_train=student.context_length,
+        match=Match(student, ("it is this student's entry in the catalog",), Certainty.EXACT, "itself"),
+    )
+
+
+def _catalog_ref(tag: OllamaTag | None) -> OllamaRef | None:
+    return parse_ollama_name(tag.tag) if tag else None
+
+
+def _server_row(listing: EngineListing, catalog: Catalog) -> ModelRow:
+    from kdmgr.catalog.facts import ModelFacts
+    from kdmgr.catalog.match import match_student
+
+    try:
+        ref = parse_ollama_name(listing.name)
+    except KdmgrError:
+        ref = None
+    facts = ModelFacts(ref=ref, manifest_digest=listing.digest, architecture=listing.family)
+    return ModelRow(
+        key=f"server/{listing.name}",
+        name=listing.name,
+        ref=ref,
+        origin="server",
+        size_bytes=listing.size,
+        parameters=None,
+        quant=listing.quant,
+        n_ctx_train=None,
+        match=match_student(facts, catalog),
+    )

@@ -1,0 +1,53 @@
+"""What the main screen says when there is nothing to show, or nothing to open. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kdmgr.refs import HubRef, OllamaRef
+from kdmgr.tui.words import one_line
+from kdmgr.units import printable
+
+if TYPE_CHECKING:
+    from kdmgr.errors import KdmgrError
+    from kdmgr.services.rows import ModelRow
+    from kdmgr.tui.listing import View
+
+_FIRST_STEPS = """\
+  kdmgr import FILE.gguf NAME    a GGUF file you have
+  ollama pull NAME               a model of Ollama's library, where Ollama is installed
+
+Then press r."""
+
+
+def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View) -> str:
+    """The title of the table: how many there are, and in which order."""
+    n_installed = sum(row.installed for row in rows)
+    counts = f"{n_installed or 'none'} installed"
+    if len(rows) > n_installed:
+        counts += " only" if view.installed_only else f", {len(rows) - n_installed} in the catalog"
+    found = f" · {len(shown)} match" if view.query.strip() else ""
+    return f"{counts}{found} · by {view.sort}"
+
+
+def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None) -> str:
+    """Why the table is empty, and what to do about it."""
+    if error is not None:
+        hint = f"\n\n{printable(error.hint)}" if error.hint else ""
+        return f"The models could not be listed: {one_line(error.message)}{hint}\n\nPress r to try again."
+    if "disk" not in places:
+        return "Looking for models …"
+    if view.query.strip():
+        return f"Nothing matches “{one_line(view.query)}”.\n\nEscape clears the filter."
+    catalog = "\n\nPress f to see the students of the catalog." if view.installed_only else ""
+    return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"
+
+
+def describe_missing(row: ModelRow) -> str:
+    """How a student of the catalog can be had."""
+    if isinstance(row.ref, OllamaRef):
+        return f"Get it with: ollama pull {row.ref} – then press r."
+    if isinstance(row.ref, HubRef):
+        return f"Download a GGUF of {row.ref.user}/{row.ref.repo}, then: kdmgr import FILE.gguf NAME"
+    return "Import a GGUF file of it: kdmgr import FILE.gguf NAME"

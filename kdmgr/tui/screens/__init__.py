@@ -1,0 +1,1 @@
+"""Screens: each owns its workers, and asks the services."""

@@ -1,0 +1,300 @@
+"""The main screen: the table of students, and the panel about the selected one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import DataTable, Footer, Input, Static
+
+from kdmgr.fit.plan import FitReport
+from kdmgr.tui.hints import describe_counts, describe_empty, describe_missing
+from kdmgr.tui.listing import View, arrange, merge
+from kdmgr.tui.messages import (
+    AssessingDone,
+    ChatAsked,
+    HeaderFailed,
+    HeaderRead,
+    MachineFound,
+    Planned,
+    RowsFailed,
+    RowsFound,
+)
+from kdmgr.tui.plans import Plans
+from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
+from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
+from kdmgr.tui.widgets.detail_panel import DetailPanel
+from kdmgr.tui.widgets.filter_input import FilterInput
+from kdmgr.tui.widgets.machine_line import MachineLine
+from kdmgr.tui.widgets.student_table import StudentTable
+
+if TYPE_CHECKING:
+    from kdmgr.errors import KdmgrError
+    from kdmgr.services.rows import ModelRow
+    from kdmgr.tui.ports import AppServices
+
+_REPLAN_DELAY = 0.12
+"""Seconds that the other rows wait for the next key press before they are planned anew."""
+_PANEL_STATES = ("beside", "full", "hidden")
+
+
+class StudentsScreen(AssessingScreen):
+    """Installed models first, then the catalog; everything is judged on this machine."""
+
+    CSS_PATH = "students.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
+        Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+        Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
+        Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False),
+        Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context"),
+        Binding("0", "default_context", "the default context", show=False),
+        Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
+        Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
+        Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
+        Binding("escape", "clear_filter", "clear the filter", show=False),
+        Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
+    ]
+
+    machine_line = getters.query_one(MachineLine)
+    filter_input = getters.query_one(FilterInput)
+    table = getters.query_one(StudentTable)
+    panel = getters.query_one(DetailPanel)
+    listing = getters.query_one("#listing", Vertical)
+    empty = getters.query_one("#empty", Static)
+
+    def __init__(self, services: AppServices) -> None:
+        super().__init__(services)
+        self.plans = Plans(services.assess)
+        self.view = View()
+        self._places: dict[str, list[ModelRow]] = {}
+        self._rows: list[ModelRow] = []
+        self._failures: dict[str, KdmgrError] = {}
+        self._panel_state = "beside"
+
+    def compose(self) -> ComposeResult:
+        """Machine line, table and panel, footer."""
+        yield MachineLine()
+        with Horizontal(id="body"):
+            with Vertical(id="listing"):
+                yield FilterInput()
+                yield StudentTable(self.plans.look_up)
+                yield Static(id="empty", markup=False)
+            yield DetailPanel()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Paint first, ask later."""
+        self.listing.border_title = "students"
+        self.table.focus()
+        self._show_rows()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
+        self.call_after_refresh(self.load)
+
+    def load(self) -> None:
+        """Ask for machine and models; what an earlier question brings is dropped."""
+        self.generation += 1
+        self._failures.clear()
+        self.find_machine(self.generation)
+        self.find_rows(self.generation)
+        self.find_server_rows(self.generation)
+
+    @property
+    def rows(self) -> list[ModelRow]:
+        """Every row there is: the disk's and the server's."""
+        return self._rows
+
+    # What the workers report
+
+    @on(MachineFound)
+    def _take_machine(self, message: MachineFound) -> None:
+        if message.generation != self.generation:
+            return
+        if message.machine is None:
+            self.machine_line.show_text(f"this machine could not be looked at: {message.error}")
+            return
+        self.plans.set_machine(message.machine)
+        self.machine_line.show(message.machine)
+        self._replan(0)
+
+    @on(RowsFound)
+    def _take_rows(self, message: RowsFound) -> None:
+        if message.generation != self.generation:
+            return
+        self._places[message.place] = message.rows
+        self._rows = merge(self._places.get("disk", ()), self._places.get("server", ()))
+        self._show_rows()
+        self.read_headers(self.generation, [row for row in self.rows if row.installed])
+
+    @on(RowsFailed)
+    def _take_failure(self, message: RowsFailed) -> None:
+        if message.generation == self.generation:
+            self._failures[message.place] = message.error
+            self._places.setdefault(message.place, [])
+            self._show_rows()
+
+    @on(HeaderRead)
+    def _take_header(self, message: HeaderRead) -> None:
+        if message.generation == self.generation:
+            self.plans.add_shape(message.key, message.shape, message.source)
+            self._take_plan(message.key)
+
+    @on(HeaderFailed)
+    def _take_header_failure(self, message: HeaderFailed) -> None:
+        if message.generation == self.generation:
+            self.plans.add_problem(message.key, message.error, on_server=message.on_server)
+            self._take_plan(message.key)
+
+    @on(Planned)
+    def _keep_plan(self, message: Planned) -> None:
+        if message.version == self.plans.version:
+            self.plans.add_report(message.key, message.version, message.report)
+            self._take_plan(message.key)
+
+    @on(AssessingDone)
+    def _sort_again(self) -> None:
+        if self.view.sort in ("fit", "speed"):
+            self._show_rows()
+
+    def _take_plan(self, key: str) -> None:
+        row = next((row for row in self.rows if row.key == key), None)
+        if row is not None:
+            self.plans.judge(row)
+            self.table.redraw_row(key)
+            if self.table.selected == row:
+                self._show_selected()
+
+    # What the user does
+
+    @on(DataTable.RowHighlighted)
+    def _show_selected(self) -> None:
+        row = self.table.selected
+        if row is None:
+            self.panel.show_nothing("no model is selected", self.plans.machine)
+        else:
+            self.panel.show_row(row, self.plans.judge(row), self.plans.machine)
+
+    @on(StudentTable.Opened)
+    def _open_selected(self) -> None:
+        if self.table.selected is not None:
+            self.chat(self.table.selected)
+
+    def reveal(self, row: ModelRow) -> None:
+        """Select a row, and show all if it is filtered out."""
+        if row not in arrange(self.rows, self.view, self.plans.look_up):
+            self._set_view(View(sort=self.view.sort))
+            self.filter_input.action_clear()
+        self.table.select(row.key)
+        self.table.focus()
+
+    def chat(self, row: ModelRow) -> None:
+        """Open a chat with an installed model; of others say how they can be had."""
+        if not row.installed or row.ref is None:
+            self.notify(describe_missing(row), title="not installed", severity="warning", markup=False)
+            return
+        options = self.plans.options
+        cache_type = None if options.type_k == "f16" else options.type_k
+        self.app.post_message(ChatAsked(row, options.n_ctx, cache_type))
+
+    def action_filter(self) -> None:
+        """Type to filter."""
+        self.filter_input.open()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self._set_view(replace(self.view, query=event.value))
+
+    @on(FilterInput.Left)
+    def _leave_filter(self) -> None:
+        self.table.focus()
+
+    def action_clear_filter(self) -> None:
+        """Show all again."""
+        self.filter_input.action_clear()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._set_view(self.view.next_sort())
+
+    def action_installed_only(self) -> None:
+        """Hide the students that are not installed, or show them again."""
+        self._set_view(replace(self.view, installed_only=not self.view.installed_only))
+
+    def action_panel(self) -> None:
+        """The panel beside the table, alone, or not at all."""
+        at = _PANEL_STATES.index(self._panel_state)
+        self._panel_state = _PANEL_STATES[(at + 1) % len(_PANEL_STATES)]
+        self.set_class(self._panel_state == "full", "-panel-full")
+        self.set_class(self._panel_state == "hidden", "-panel-hidden")
+        (self.panel if self._panel_state == "full" else self.table).focus()
+
+    def action_context(self, by: int) -> None:
+        """One step more or less context, for all models."""
+        report = self._selected_report()
+        if report is not None:
+            self._ask(n_ctx=step_from(report.options.n_ctx, by, report.shape.n_ctx_train))
+
+    def action_default_context(self) -> None:
+        """The context that the engine would choose."""
+        self._ask(n_ctx=None)
+
+    def action_cache_type(self) -> None:
+        """The next type of KV cache, for all models."""
+        self._ask(n_ctx=self.plans.options.n_ctx, cache_type=next_cache_type(self.plans.options.type_k))
+
+    def action_refresh(self) -> None:
+        """Look at everything again."""
+        self.machine_line.show_text("looking at this machine …")
+        self.plans.forget()
+        self.load()
+
+    @on(ContextSlider.Moved)
+    def _move_context(self, message: ContextSlider.Moved) -> None:
+        self._ask(n_ctx=message.n_ctx)
+
+    @on(CachePicker.Picked)
+    def _pick_cache_type(self, message: CachePicker.Picked) -> None:
+        self._ask(n_ctx=self.plans.options.n_ctx, cache_type=message.cache_type)
+
+    def _ask(self, *, n_ctx: int | None, cache_type: str | None = None) -> None:
+        """Another question for all rows: the selected one is answered now, the others when there is time."""
+        self.plans.ask(n_ctx=n_ctx, cache_type=cache_type or self.plans.options.type_k)
+        row = self.table.selected
+        if row is not None:
+            self._show_selected()
+            self.table.redraw_row(row.key)
+        self._replan(_REPLAN_DELAY)
+
+    def _replan(self, delay: float) -> None:
+        machine = self.plans.machine
+        if machine is None:
+            return
+        by_key = {row.key: row for row in self.rows}
+        waiting = [(by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in by_key]
+        self._show_selected()
+        self.plan_rows(self.plans.version, waiting, machine, self.plans.options, delay)
+
+    def _selected_report(self) -> FitReport | None:
+        row = self.table.selected
+        judged = self.plans.judge(row) if row is not None else None
+        return judged if isinstance(judged, FitReport) else None
+
+    def _set_view(self, view: View) -> None:
+        self.view = view
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        shown = arrange(self.rows, self.view, self.plans.look_up)
+        self.table.show_rows(shown)
+        self.table.display = bool(shown)
+        self.empty.display = not shown
+        self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
+        self.listing.border_title = Content(describe_counts(self.rows, shown, self.view))
+        if not shown:
+            self._show_selected()

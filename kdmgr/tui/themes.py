@@ -1,0 +1,137 @@
+"""The three themes. Style sheets name variables only; these are where the colours are."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK, LIGHT, CONTRAST = "kdmgr-dark", "kdmgr-light", "kdmgr-contrast"
+THEMES = (DARK, LIGHT, CONTRAST)
+
+DEFAULT_VARIABLES = {
+    "memory-in-use": "#8a8f98",
+    "memory-weights": "#5b9bf0",
+    "memory-kv-cache": "#c07be8",
+    "memory-recurrent": "#c07be8",
+    "memory-compute": "#35b8ae",
+    "memory-projector": "#7d8df0",
+    "memory-overhead": "#d9a441",
+    "memory-free": "#6b7280",
+}
+"""The kinds of memory in a theme that is not ours: one chosen in the palette."""
+
+
+def build_themes() -> tuple[Theme, ...]:
+    """Dark, light and high contrast."""
+    return _dark(), _light(), _contrast()
+
+
+def next_theme(current: str) -> str:
+    """The theme after `current`; the first after one that is not ours."""
+    at = THEMES.index(current) if current in THEMES else -1
+    return THEMES[(at + 1) % len(THEMES)]
+
+
+def _dark() -> Theme:
+    return Theme(
+        name=DARK,
+        primary="#6cb2eb",
+        secondary="#4d7fae",
+        accent="#f2b35e",
+        success="#6fcf97",
+        warning="#f2b35e",
+        error="#ef7b7b",
+        foreground="#d7dce4",
+        background="#12161c",
+        surface="#171c24",
+        panel="#202733",
+        variables={
+            "memory-in-use": "#7d8794",
+            "memory-weights": "#6cb2eb",
+            "memory-kv-cache": "#c792ea",
+            "memory-recurrent": "#c792ea",
+            "memory-compute": "#4fc3b5",
+            "memory-projector": "#8f9df5",
+            "memory-overhead": "#e0a85a",
+            "memory-free": "#566070",
+            "foreground-muted": "#8690a0",
+            "footer-key-foreground": "#6cb2eb",
+            "footer-background": "#171c24",
+            "block-cursor-background": "#2b4a66",
+            "block-cursor-foreground": "#f4f7fb",
+            "block-cursor-blurred-background": "#232d3a",
+            "block-cursor-blurred-foreground": "#d7dce4",
+            "block-cursor-text-style": "none",
+            "scrollbar": "#2c3542",
+            "scrollbar-background": "#171c24",
+        },
+    )
+
+
+def _light() -> Theme:
+    return Theme(
+        name=LIGHT,
+        primary="#1f5f99",
+        secondary="#4d7fae",
+        accent="#9a5b00",
+        success="#1d7a45",
+        warning="#8f5600",
+        error="#b3261e",
+        foreground="#1d2530",
+        background="#f3f5f8",
+        surface="#fbfcfd",
+        panel="#e6eaf0",
+        dark=False,
+        variables={
+            "memory-in-use": "#7a828d",
+            "memory-weights": "#1f6fb5",
+            "memory-kv-cache": "#8438b0",
+            "memory-recurrent": "#8438b0",
+            "memory-compute": "#0d7a70",
+            "memory-projector": "#4150c4",
+            "memory-overhead": "#96620a",
+            "memory-free": "#8f98a5",
+            "foreground-muted": "#66707d",
+            "footer-key-foreground": "#1f5f99",
+            "footer-background": "#e6eaf0",
+            "block-cursor-background": "#c5dbf0",
+            "block-cursor-foreground": "#0d1722",
+            "block-cursor-blurred-background": "#dde5ee",
+            "block-cursor-blurred-foreground": "#1d2530",
+            "block-cursor-text-style": "none",
+        },
+    )
+
+
+def _contrast() -> Theme:
+    return Theme(
+        name=CONTRAST,
+        primary="#66ccff",
+        secondary="#ffffff",
+        accent="#ffd500",
+        success="#00ff66",
+        warning="#ffd500",
+        error="#ff5c5c",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#1a1a1a",
+        text_alpha=1.0,
+        variables={
+            "memory-in-use": "#bbbbbb",
+            "memory-weights": "#66ccff",
+            "memory-kv-cache": "#ff8cff",
+            "memory-recurrent": "#ff8cff",
+            "memory-compute": "#00ffd5",
+            "memory-projector": "#a8b4ff",
+            "memory-overhead": "#ffd500",
+            "memory-free": "#999999",
+            "footer-key-foreground": "#ffd500",
+            "footer-background": "#000000",
+            "block-cursor-background": "#ffd500",
+            "block-cursor-foreground": "#000000",
+            "block-cursor-blurred-background": "#4d4000",
+            "block-cursor-blurred-foreground": "#ffffff",
+            "block-cursor-text-style": "bold",
+            "foreground-muted": "#cccccc",
+        },
+    )

@@ -1,0 +1,83 @@
+"""Everything about the selected model: verdict, controls, memory, lineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalGroup, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from kdmgr.fit.plan import FitReport
+from kdmgr.tui.facts_of import bare_places, facts_of
+from kdmgr.tui.widgets.cache_picker import CachePicker
+from kdmgr.tui.widgets.context_slider import ContextSlider
+from kdmgr.tui.widgets.drawn import MUTED
+from kdmgr.tui.widgets.facts import Facts
+from kdmgr.tui.widgets.memory_view import MemoryView
+from kdmgr.tui.words import COLORS, MARKS, describe_row, one_line
+
+if TYPE_CHECKING:
+    from kdmgr.fit.machine import Machine
+    from kdmgr.services.rows import ModelRow
+    from kdmgr.tui.plans import Problem
+
+
+class DetailPanel(VerticalScroll):
+    """The panel beside the table, or below it."""
+
+    verdict = getters.query_one("#detail-verdict", Static)
+    about = getters.query_one("#detail-about", Static)
+    slider = getters.query_one(ContextSlider)
+    picker = getters.query_one(CachePicker)
+    memory = getters.query_one(MemoryView)
+    facts = getters.query_one(Facts)
+
+    def compose(self) -> ComposeResult:
+        """Verdict and controls, then memory (beside them when the panel is wide), then the facts."""
+        with Container(id="detail-top"):
+            with VerticalGroup(id="detail-head"):
+                yield Static(id="detail-verdict", markup=False)
+                yield Static(id="detail-about", markup=False)
+                yield ContextSlider()
+                yield CachePicker()
+            yield MemoryView()
+        yield Facts()
+
+    def show_row(self, row: ModelRow, judged: FitReport | Problem | None, machine: Machine | None) -> None:
+        """Show a model and what is known of it so far."""
+        self.border_title = Content(one_line(row.name))
+        self.verdict.update(_describe_verdict(judged))
+        self.about.update(Content.styled(describe_row(row), MUTED))
+        self.facts.show(facts_of(row, judged))
+        if isinstance(judged, FitReport):
+            self._show_plan(judged)
+        else:
+            self._show_no_plan(machine)
+
+    def show_nothing(self, text: str, machine: Machine | None) -> None:
+        """No model is selected."""
+        self.border_title = ""
+        self.verdict.update(Content.styled(text, MUTED))
+        self.about.update("")
+        self.facts.show([])
+        self._show_no_plan(machine)
+
+    def _show_plan(self, report: FitReport) -> None:
+        self.slider.show(report.options.n_ctx, report.shape.n_ctx_train, report.max_n_ctx)
+        self.picker.show(report.options.type_k)
+        self.memory.show((*report.plan.devices, report.plan.host))
+
+    def _show_no_plan(self, machine: Machine | None) -> None:
+        self.slider.show(None, None, None)
+        self.picker.show(None)
+        self.memory.show(bare_places(machine) if machine is not None else ())
+
+
+def _describe_verdict(judged: FitReport | Problem | None) -> Content:
+    if judged is None:
+        return Content.styled("reading its header …", MUTED)
+    word = f"{MARKS[judged.verdict]} {judged.verdict.value}"
+    return Content.assemble((word, f"bold ${COLORS[judged.verdict]}"), "  ", one_line(judged.reason))

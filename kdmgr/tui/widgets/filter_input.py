@@ -1,0 +1,56 @@
+"""The field that filters the table while it is typed into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+from kdmgr.tui.words import one_line
+
+
+class FilterInput(Input):
+    """Hidden until asked for; Enter and Down go to the table, Escape clears and hides it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "leave", "to the table", show=False),
+        Binding("escape", "clear", "clear the filter", show=False),
+    ]
+
+    @dataclass
+    class Left(Message):
+        """Done typing; the filter stays."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(placeholder="filter by name, quant, teacher, fit …", id=id, compact=True)
+        self.cursor_blink = False
+        self.display = False
+
+    def open(self) -> None:
+        """Show it, with the cursor in it."""
+        self.display = True
+        self.focus()
+
+    def action_leave(self) -> None:
+        """On to the table."""
+        self.display = bool(self.value)
+        self.post_message(self.Left())
+
+    def action_clear(self) -> None:
+        """No filter any more."""
+        self.value = ""
+        self.action_leave()
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Pasted text may hold what a terminal would obey."""
+        event.stop().prevent_default()
+        super()._on_paste(events.Paste(one_line(event.text)))
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_leave()

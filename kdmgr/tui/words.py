@@ -1,0 +1,155 @@
+"""Plans and figures in words: what the table's cells and the panel say. Pure, and safe to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.fit.plan import FitReport, Speed, Verdict
+from kdmgr.units import format_bytes, format_count, format_duration, format_parameters, format_rate, printable
+
+if TYPE_CHECKING:
+    from kdmgr.engines.protocol import ChatStats
+    from kdmgr.fit.machine import Machine
+    from kdmgr.services.rows import ModelRow
+    from kdmgr.tui.plans import Problem
+
+MARKS = {
+    Verdict.FITS: "✔",
+    Verdict.TIGHT: "◐",
+    Verdict.PARTIAL: "◑",
+    Verdict.CPU: "○",
+    Verdict.TOO_BIG: "✘",
+    Verdict.UNKNOWN: "?",
+}
+COLORS = {
+    Verdict.FITS: "success",
+    Verdict.TIGHT: "warning",
+    Verdict.PARTIAL: "warning",
+    Verdict.CPU: "primary",
+    Verdict.TOO_BIG: "error",
+    Verdict.UNKNOWN: "foreground-muted",
+}
+"""Theme variables; the mark and the word always say the same."""
+
+
+def one_line(text: str) -> str:
+    """Foreign text for a place of one line."""
+    return printable(" ".join(text.split()))
+
+
+def many_lines(text: str) -> str:
+    """Foreign text for a place of many lines."""
+    return printable(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def verdict_of(judged: FitReport | Problem | None) -> Verdict:
+    """The verdict there is so far."""
+    return Verdict.UNKNOWN if judged is None else judged.verdict
+
+
+def memory_share(report: FitReport) -> float | None:
+    """How much of the free memory, where the model runs, it would take; above 1 it does not fit."""
+    if report.verdict is Verdict.UNKNOWN:
+        return None
+    used = next((device for device in report.plan.devices if device.n_layers), report.plan.host)
+    if report.verdict is Verdict.TOO_BIG:
+        return 1.0
+    return used.components.known / used.free_bytes if used.free_bytes else None
+
+
+def short_speed(speed: Speed | None) -> str:
+    """`104`, `~23` for a rough figure, `≤70` for a bound, `?`."""
+    if speed is None:
+        return "?"
+    if speed.decode_tok_s is None:
+        return f"≤{speed.high_tok_s:.0f}"
+    return f"{'~' if speed.grade == 'low' else ''}{speed.decode_tok_s:.0f}"
+
+
+def describe_speed(speed: Speed | None) -> str:
+    """The figure with its band, grade and basis."""
+    if speed is None:
+        return "unknown"
+    if speed.decode_tok_s is None:
+        return f"at most {speed.high_tok_s:.0f} tok/s · {speed.basis}"
+    roughly = "roughly " if speed.grade == "low" else ""
+    band = f"{speed.low_tok_s:.0f}–{speed.high_tok_s:.0f}"
+    return f"{roughly}{speed.decode_tok_s:.0f} tok/s ({band}, grade {speed.grade}) · {speed.basis}"
+
+
+def describe_context(report: FitReport) -> str:
+    """The context planned for, and the largest that would do as well."""
+    options, trained = report.options, format_count(report.shape.n_ctx_train)
+    planned = f"{format_count(options.n_ctx)} ({options.n_ctx_basis})"
+    return f"{planned} · {_largest(report)} · trained for {trained}"
+
+
+def _largest(report: FitReport) -> str:
+    if report.max_n_ctx is not None:
+        return f"up to {format_count(report.max_n_ctx)} would do"
+    known = report.verdict is Verdict.TOO_BIG and report.shape.attention
+    return "none would do" if known else "largest unknown"
+
+
+def describe_row(row: ModelRow) -> str:
+    """Origin, parameters, quant and size, as far as they are known."""
+    places = {"kdmgr": "installed", "ollama": "in Ollama's store", "server": "on the server", "catalog": "catalog"}
+    facts = [places.get(row.origin, row.origin)]
+    if row.parameters is not None:
+        facts.append(f"{format_parameters(row.parameters)} parameters")
+    facts += [one_line(row.quant)] if row.quant else []
+    facts += [format_bytes(row.size_bytes)] if row.size_bytes is not None else []
+    return " · ".join(facts)
+
+
+def describe_machine(machine: Machine, *, short: bool = False) -> str:
+    """Devices and host in one line; the short form leaves the totals away."""
+    devices = [
+        f"{one_line(device.name)} {_free(device.free_bytes, device.total_bytes, short)}" for device in machine.devices
+    ]
+    host = machine.host
+    memory = f"host {_free(host.available_bytes, host.total_bytes, short)}"
+    cores = "" if short else f", {host.n_cores} cores"
+    return "  ·  ".join([*(devices or ["no GPU"]), memory + cores])
+
+
+def _free(free: int | None, total: int | None, short: bool) -> str:
+    return f"{format_bytes(free)} free" + ("" if short else f" of {format_bytes(total)}")
+
+
+def describe_stats(stats: ChatStats) -> str:
+    """One answer's figures: speeds, time to first token, tokens in and out."""
+    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
+    facts = [
+        f"{format_rate(stats.decode_tok_s)} decode",
+        f"{format_rate(stats.prefill_tok_s)} prefill",
+        f"TTFT {'?' if stats.ttft_s is None else f'{stats.ttft_s * 1000:.0f} ms'}",
+        f"{_count(stats.n_prompt)} in{cached}",
+        f"{_count(stats.n_output)} out",
+        f"{format_duration(stats.total_s)}",
+    ]
+    ends = {"length": "cut at the length limit", "cancelled": "stopped"}
+    facts += [ends[stats.stop_reason]] if stats.stop_reason in ends else []
+    return " · ".join(facts)
+
+
+def describe_rate(tok_s: float | None, n_tokens: int, *, counted: bool) -> str:
+    """The speed of the last second and what has come so far; pieces are not called tokens."""
+    if counted:
+        return f"{format_rate(tok_s)} · {n_tokens} tokens"
+    rate = "?" if tok_s is None else f"{tok_s:.1f}"
+    return f"{rate} pieces/s · {n_tokens} pieces"
+
+
+def describe_loading(fraction: float | None) -> str:
+    """How far the engine is with the model."""
+    return "loading the model …" if fraction is None else f"loading the model … {fraction:.0%}"
+
+
+def describe_stop(n_tokens: int, *, counted: bool) -> str:
+    """An answer that ended before its figures came."""
+    return f"stopped after {n_tokens} {'tokens' if counted else 'pieces'}"
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else str(number)

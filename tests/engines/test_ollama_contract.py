@@ -1,0 +1,263 @@
+"""What the client relies on, against recordings of a real server, and against a real one where there is one.
+
+`KDMGR_TEST_OLLAMA=127.0.0.1:11434` names a server: the model `smollm2:test` is created there. With
+`KDMGR_RECORD=1` the recordings are made anew from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import ollama
+import pytest
+
+from kdmgr.engines.ollama import OllamaEngine
+from kdmgr.engines.protocol import (
+    ChatDelta,
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    ChatStats,
+    EngineModel,
+    ModelLoading,
+)
+from kdmgr.errors import EngineFailed, NotFound
+from tests.engines.recording import Recorder
+from tests.engines.scripted import RECORDINGS, ScriptedServer, load_recording
+
+MODEL = EngineModel("smollm2:test")
+FRANCE = (ChatMessage("user", "Name the capital of France."),)
+GREEDY = {"temperature": 0.0, "seed": 1}
+
+
+@pytest.fixture(scope="session")
+def real_host(smollm_gguf: Path) -> str | None:
+    host = os.environ.get("KDMGR_TEST_OLLAMA")
+    if host:
+        create_model(host, smollm_gguf)
+    return host
+
+
+def create_model(host: str, gguf: Path) -> None:
+    """Create `smollm2:test` on a server, as a client does: the blob first, then the model."""
+    digest = f"sha256:{hashlib.sha256(gguf.read_bytes()).hexdigest()}"
+    with httpx.Client(base_url=f"http://{host}", timeout=120, trust_env=False) as client:
+        if client.head(f"/api/blobs/{digest}").status_code == 404:
+            with gguf.open("rb") as file:
+                client.post(f"/api/blobs/{digest}", content=file).raise_for_status()
+        body = {
+            "model": MODEL.name,
+            "files": {"m.gguf": digest},
+            "system": "Answer in one word.",
+            "parameters": {"temperature": 0.25, "num_ctx": 1024, "top_k": 40, "stop": ["<|im_end|>", '"\n\n\u0085']},
+        }
+        reply = client.post("/api/create", json=body)
+        assert '"success"' in reply.text, reply.text
+        client.post("/api/generate", json={"model": MODEL.name, "keep_alive": 0})
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, real_host: str | None) -> Iterator[str]:
+    """The address of the server: the real one, or the recording that bears the test's name."""
+    if real_host:
+        yield real_host
+        return
+    with ScriptedServer(load_recording(_recording(request))) as server:
+        yield server.host
+
+
+@pytest.fixture
+async def engine(host: str, request: pytest.FixtureRequest, real_host: str | None) -> AsyncIterator[OllamaEngine]:
+    recorder = Recorder() if real_host and os.environ.get("KDMGR_RECORD") else None
+    engine = OllamaEngine(host, {}, transport=recorder)
+    yield engine
+    await engine.close()
+    if recorder:
+        recorder.write(_recording(request))
+
+
+def _recording(request: pytest.FixtureRequest) -> Path:
+    return RECORDINGS / "ollama" / f"{request.node.name.removeprefix('test_')}.json"
+
+
+async def collect(engine: OllamaEngine, request: ChatRequest) -> list[ChatEvent]:
+    return [event async for event in engine.chat(request)]
+
+
+def answer(events: list[ChatEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, ChatDelta))
+
+
+async def unload(engine: OllamaEngine) -> None:
+    """Unload the model, and wait until the server says so."""
+    await engine.unload(MODEL)
+    until = time.monotonic() + 10
+    while any(model.name == MODEL.name for model in await engine.loaded_models()):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.1)
+
+
+async def test_status_tells_version_and_address(engine: OllamaEngine) -> None:
+    status = await engine.status()
+    assert status.usable
+    assert status.version
+    assert engine.address.url in status.detail
+
+
+async def test_the_list_has_the_model_with_its_facts(engine: OllamaEngine) -> None:
+    (model,) = [model for model in await engine.list_models() if model.name == MODEL.name]
+    assert 98_000_000 < model.size < 99_000_000
+    assert re.fullmatch("[0-9a-f]{64}", model.digest)
+    assert model.modified_at is not None
+    assert model.modified_at.tzinfo is not None
+    assert (model.family, model.parameter_size, model.quant) == ("llama", "134.52M", "Q4_1")
+    assert not model.is_remote
+
+
+async def test_show_reads_what_the_server_knows(engine: OllamaEngine) -> None:
+    shown = await engine.show(MODEL.name)
+    assert (shown.details.family, shown.details.quant, shown.details.format) == ("llama", "Q4_1", "gguf")
+    assert shown.model_info["llama.block_count"] == 30
+    assert shown.system == "Answer in one word."
+    assert shown.parameters == {
+        "temperature": 0.25,
+        "num_ctx": 1024,
+        "top_k": 40,
+        "stop": ("<|im_end|>", '"\n\n\u0085'),
+    }
+    assert isinstance(shown.parameters["num_ctx"], int)
+    assert "completion" in shown.capabilities
+    assert shown.template is not None
+    assert "<|im_start|>" in shown.template
+    assert shown.modelfile is not None
+    assert "FROM " in shown.modelfile
+    assert shown.license is None
+
+
+async def test_an_answer_streams_and_ends_with_its_figures(engine: OllamaEngine) -> None:
+    await unload(engine)
+    request = ChatRequest(MODEL, FRANCE, n_ctx=512, parameters={**GREEDY, "num_predict": 8})
+    events = await collect(engine, request)
+    assert events[0] == ModelLoading()
+    assert "Paris" in answer(events)
+    assert all(event.n_tokens is None for event in events if isinstance(event, ChatDelta))
+    stats = events[-1]
+    assert isinstance(stats, ChatStats)
+    assert [type(event) for event in events].count(ChatStats) == 1
+    assert (stats.stop_reason, stats.n_output, stats.n_ctx, stats.n_cached) == ("length", 8, 512, None)
+    assert stats.n_prompt is not None
+    assert 20 < stats.n_prompt < 60
+    assert stats.decode_s is not None
+    assert 0 < stats.decode_s < 30
+    assert stats.ttft_s is not None
+    assert stats.total_s is not None
+    assert stats.load_s is not None
+    assert stats.decode_tok_s == pytest.approx(8 / stats.decode_s)
+    (loaded,) = [model for model in await engine.loaded_models() if model.name == MODEL.name]
+    assert loaded.n_ctx == 512
+    assert loaded.size is not None
+    assert loaded.size > 98_000_000
+    assert loaded.expires_at is not None
+
+
+async def test_a_loaded_model_is_not_announced_as_loading(engine: OllamaEngine) -> None:
+    request = ChatRequest(MODEL, FRANCE, parameters={**GREEDY, "num_predict": 2})
+    await collect(engine, request)
+    events = await collect(engine, request)
+    assert isinstance(events[0], ChatDelta)
+    assert isinstance(events[-1], ChatStats)
+    assert events[-1].n_ctx == 1024
+
+
+async def test_a_stop_text_ends_the_answer(engine: OllamaEngine) -> None:
+    request = ChatRequest(MODEL, FRANCE, parameters={**GREEDY, "num_predict": 40, "stop": "Paris"})
+    events = await collect(engine, request)
+    assert "Paris" not in answer(events)
+    assert isinstance(events[-1], ChatStats)
+    assert events[-1].stop_reason == "stop"
+
+
+async def test_a_system_text_takes_the_place_of_the_models_own(engine: OllamaEngine) -> None:
+    limits = {**GREEDY, "num_predict": 1}
+    long = EngineModel(MODEL.name, system="Be brief. " * 50)
+    counts = []
+    for model in (MODEL, long):
+        stats = (await collect(engine, ChatRequest(model, FRANCE, parameters=limits)))[-1]
+        assert isinstance(stats, ChatStats)
+        assert stats.n_prompt is not None
+        counts.append(stats.n_prompt)
+    assert counts[1] > counts[0] + 100
+
+
+async def test_closing_an_answer_leaves_the_server_ready(engine: OllamaEngine) -> None:
+    long = ChatRequest(MODEL, (ChatMessage("user", "Tell a long story."),), parameters={**GREEDY, "num_predict": 900})
+    events = engine.chat(long)
+    async for event in events:
+        if isinstance(event, ChatDelta):
+            break
+    started = time.monotonic()
+    await events.aclose()
+    assert time.monotonic() - started < 0.5
+    short = await collect(engine, ChatRequest(MODEL, FRANCE, parameters={**GREEDY, "num_predict": 2}))
+    assert isinstance(short[-1], ChatStats)
+    assert time.monotonic() - started < 10
+
+
+async def test_a_missing_model_is_not_found(engine: OllamaEngine) -> None:
+    with pytest.raises(NotFound, match="nothing:here") as shown:
+        await engine.show("nothing:here")
+    assert "ollama pull nothing:here" in (shown.value.hint or "")
+    with pytest.raises(NotFound, match="nothing:here"):
+        await collect(engine, ChatRequest(EngineModel("nothing:here"), FRANCE))
+
+
+async def test_an_impossible_name_is_refused_with_the_servers_reason(engine: OllamaEngine) -> None:
+    with pytest.raises((EngineFailed, NotFound)) as failed:
+        await collect(engine, ChatRequest(EngineModel("../../etc/passwd"), FRANCE))
+    assert failed.value.hint
+
+
+async def test_thinking_on_a_model_that_cannot_is_refused(engine: OllamaEngine) -> None:
+    with pytest.raises(EngineFailed, match="does not support thinking") as failed:
+        await collect(engine, ChatRequest(MODEL, FRANCE, think=True))
+    assert failed.value.hint == "ask without thinking"
+
+
+async def test_unloading_frees_the_model_and_may_be_repeated(engine: OllamaEngine) -> None:
+    await collect(engine, ChatRequest(MODEL, FRANCE, parameters={**GREEDY, "num_predict": 1}))
+    assert any(model.name == MODEL.name for model in await engine.loaded_models())
+    await unload(engine)
+    await engine.unload(MODEL)
+    assert not any(model.name == MODEL.name for model in await engine.loaded_models())
+
+
+async def test_the_official_client_reads_the_same(engine: OllamaEngine, host: str) -> None:
+    await collect(engine, ChatRequest(MODEL, FRANCE, parameters={**GREEDY, "num_predict": 1}))
+    listed, shown, loaded = await engine.list_models(), await engine.show(MODEL.name), await engine.loaded_models()
+    official = ollama.AsyncClient(host, trust_env=False)
+    theirs = (await official.list()).models
+    assert [(m.name, m.size, m.digest, m.modified_at, m.family, m.parameter_size, m.quant) for m in listed] == [
+        (m.model, m.size, m.digest, m.modified_at, d.family, d.parameter_size, d.quantization_level)
+        for m in theirs
+        if (d := m.details)
+    ]
+    their_show = await official.show(MODEL.name)
+    assert their_show.modelinfo == shown.model_info
+    assert their_show.template == shown.template
+    # The server puts the parameters into another order each time.
+    assert sorted((their_show.modelfile or "").split()) == sorted((shown.modelfile or "").split())
+    assert tuple(their_show.capabilities or ()) == shown.capabilities
+    assert their_show.modified_at == shown.modified_at
+    their_loaded = (await official.ps()).models
+    assert [(m.name, m.size, m.size_vram, m.n_ctx, m.expires_at) for m in loaded] == [
+        (m.name, m.size, m.size_vram, m.context_length, m.expires_at) for m in their_loaded
+    ]
+    assert loaded
+    await official._client.aclose()

@@ -1,0 +1,147 @@
+"""Which rows are shown, in what order, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.style import Style
+
+from kdmgr.errors import KdmgrError, NotFound
+from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.services.rows import ModelRow
+from kdmgr.tui.hints import describe_missing
+from kdmgr.tui.listing import SORTS, View, arrange, merge
+from kdmgr.tui.plans import Plans, Problem, judge_listed
+from kdmgr.tui.widgets.columns import GAP, choose_columns, draw_cell
+from kdmgr.tui.widgets.context_slider import context_steps, step_from
+from tests.support.machines import gpu, machine
+from tests.tui.conftest import make_services
+from tests.tui.fakes import RTX_3060, catalog_rows, installed
+
+GIB = 1 << 30
+
+
+def names(rows: list[ModelRow]) -> list[str]:
+    return [row.name for row in rows]
+
+
+@pytest.fixture
+def plans() -> Plans:
+    services = make_services()
+    plans = Plans(services.assess)
+    plans.set_machine(RTX_3060)
+    for key, found in services.shapes.items():
+        plans.add_shape(key, found, "store")
+    return plans
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_installed_models_come_first_in_every_order(sort: str, plans: Plans) -> None:
+    shown = arrange(make_services().rows, View(sort=sort), plans.judge)
+    assert [row.installed for row in shown] == sorted((row.installed for row in shown), reverse=True)
+    assert len(shown) == 14
+
+
+def test_sorting_by_speed_puts_the_fastest_first_and_unknown_last(plans: Plans) -> None:
+    broken = installed("aaa-broken")
+    shown = arrange([broken, *make_services().rows], View(sort="speed", installed_only=True), plans.judge)
+    assert names(shown) == ["small", "large", "aaa-broken"]
+
+
+def test_every_word_of_the_filter_must_match_something(plans: Plans) -> None:
+    rows = make_services().rows
+    assert names(arrange(rows, View("LARGE q4_k"), plans.judge)) == ["large"]
+    assert names(arrange(rows, View("large fits"), plans.judge)) == ["large"]
+    assert names(arrange(rows, View("large nonsense"), plans.judge)) == []
+
+
+def test_a_served_model_is_listed_once() -> None:
+    stored = installed("a:latest", origin="ollama")
+    served = [installed("a:latest", origin="server"), installed("b:latest", origin="server", student="gemma3-1b")]
+    catalog = [row for row in catalog_rows() if row.name.startswith("Gemma 3")]
+    merged = merge([stored, *catalog], served)
+    assert [row.key for row in merged if row.installed] == ["server:b:latest", "ollama:a:latest"]
+    assert "gemma3-1b" not in {row.match.student.id for row in merged if row.match and not row.installed}
+
+
+def test_a_listed_student_is_too_big_only_beyond_all_memory() -> None:
+    row = replace(catalog_rows(1)[0], size_bytes=73 * GIB)
+    small = machine(gpu(8), available_gib=24)
+    assert small.host.total_bytes == 64 * GIB
+    assert judge_listed(row, small).verdict is Verdict.TOO_BIG
+    assert judge_listed(row, machine(gpu(2, total_gib=12), available_gib=24)).verdict is Verdict.UNKNOWN
+    assert judge_listed(row, None).verdict is Verdict.UNKNOWN
+    assert judge_listed(replace(row, size_bytes=None), small).verdict is Verdict.UNKNOWN
+
+
+def test_a_unified_device_adds_no_memory() -> None:
+    row = replace(catalog_rows(1)[0], size_bytes=73 * GIB)
+    unified = replace(gpu(24), unified=True)
+    assert judge_listed(row, machine(unified, available_gib=24)).verdict is Verdict.TOO_BIG
+
+
+def test_another_question_changes_every_plan(plans: Plans) -> None:
+    large = make_services().rows[1]
+    before = plans.judge(large)
+    plans.ask(n_ctx=32768, cache_type="q8_0")
+    after = plans.judge(large)
+    assert isinstance(before, FitReport) and isinstance(after, FitReport)
+    assert (after.options.n_ctx, after.options.type_k, after.options.type_v) == (32768, "q8_0", "q8_0")
+    assert after.plan.components.kv_cache != before.plan.components.kv_cache
+
+
+def test_a_stale_plan_is_dropped(plans: Plans) -> None:
+    large = make_services().rows[1]
+    stale, version = plans.judge(large), plans.version
+    assert isinstance(stale, FitReport)
+    plans.ask(n_ctx=8192, cache_type="f16")
+    plans.add_report(large.key, version, stale)
+    assert plans.look_up(large) is None
+
+
+def test_a_header_that_cannot_be_read_keeps_its_reason(plans: Plans) -> None:
+    row = installed("broken")
+    assert plans.judge(row) is None
+    plans.add_problem(row.key, KdmgrError("the blob is gone", hint="import it again"))
+    assert plans.judge(row) == Problem("the blob is gone", "import it again")
+    plans.add_problem(row.key, NotFound("no model named x is installed"), on_server=True)
+    judged = plans.judge(row)
+    assert isinstance(judged, Problem)
+    assert "server" in judged.reason
+
+
+def test_context_steps_end_at_the_trained_context() -> None:
+    assert context_steps(40960) == (2048, 4096, 8192, 16384, 32768, 40960)
+    assert context_steps(512) == (512,)
+    assert step_from(4096, 1, 40960) == 8192
+    assert step_from(5000, -1, 40960) == 4096
+    assert step_from(40960, 1, 40960) == 40960
+    assert step_from(2048, -1, 40960) == 2048
+
+
+def test_a_missing_student_says_how_it_can_be_had() -> None:
+    with_tag = next(row for row in catalog_rows() if row.ref is not None)
+    assert f"ollama pull {with_tag.ref}" in describe_missing(with_tag)
+    assert "kdmgr import" in describe_missing(replace(with_tag, ref=None))
+
+
+def test_columns_fit_and_figures_are_never_cut() -> None:
+    for width in range(24, 220):
+        chosen = choose_columns(width)
+        assert sum(given + GAP for _, given in chosen) <= max(width, 36)
+        assert [column.key for column, _ in chosen][:2] == ["name", "fit"]
+    row = replace(catalog_rows(1)[0], size_bytes=int(228.17 * GIB), n_ctx_train=10 << 20)
+    cells = {
+        column.key: draw_cell(column, width, row, None, lambda name: Style()) for column, width in choose_columns(200)
+    }
+    assert len(cells) == 8
+    assert cells["size"].plain.strip() == "228.17 GiB"
+    assert cells["context"].plain.strip() == "10240k"
+
+
+def test_long_names_keep_their_end() -> None:
+    row = installed("deepseek-r1-distill-qwen-1.5b-instruct:q4_K_M")
+    column, width = choose_columns(71)[0]
+    text = draw_cell(column, width, row, None, lambda name: Style()).plain
+    assert len(text) == width and "…" in text and text.endswith("q4_K_M")

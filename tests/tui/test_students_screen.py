@@ -1,0 +1,378 @@
+"""The main screen: rows, filter, order, plans that follow the keys, states in which there is little to show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+
+from kdmgr.errors import KdmgrError
+from kdmgr.fit.machine import Machine
+from kdmgr.fit.plan import FitReport
+from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.screens.students import StudentsScreen
+from kdmgr.tui.themes import THEMES
+from tests.support.machines import machine
+from tests.support.shapes import shape
+from tests.tui.conftest import make_services
+from tests.tui.fakes import FakeServices, catalog_rows, installed
+from tests.tui.looking import screen_text, until
+
+
+class Opened:
+    """A running app with its main screen."""
+
+    def __init__(self, app: KdmgrApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def screen(self) -> StudentsScreen:
+        screen = self.app.screen_stack[1]
+        assert isinstance(screen, StudentsScreen)
+        return screen
+
+    @property
+    def names(self) -> list[str]:
+        table = self.screen.table
+        return [str(table.get_row_at(at)[0]).removeprefix("● ").removeprefix("○ ") for at in range(table.row_count)]
+
+    @property
+    def report(self) -> FitReport:
+        row = self.screen.table.selected
+        assert row is not None
+        judged = self.screen.plans.look_up(row)
+        assert isinstance(judged, FitReport)
+        return judged
+
+    def text(self) -> str:
+        return screen_text(self.app)
+
+    async def settle(self) -> None:
+        """All headers have been read and planned."""
+        rows = [row for row in self.screen.rows if row.installed]
+        await until(self.pilot, lambda: all(self.screen.plans.look_up(row) for row in rows))
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def opened(services: FakeServices, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Opened]:
+    app = KdmgrApp(services)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        found = Opened(app, pilot)
+        await until(pilot, lambda: found.screen.rows or services.rows_error or not services.rows)
+        await found.settle()
+        yield found
+
+
+async def test_rows_plans_and_the_machine_appear(services: FakeServices) -> None:
+    async with opened(services) as on:
+        assert on.names[:2] == ["large", "small"]
+        assert len(on.names) == 14
+        text = on.text()
+        assert "2 installed, 12 in the catalog" in text
+        assert "RTX 3060" in text and "10.40 GiB free" in text
+        assert "✔ fits" in text
+        for part in ("weights", "KV cache", "compute", "overhead", "in use", "free"):
+            assert part in text
+
+
+async def test_real_files_are_planned(real_services: FakeServices) -> None:
+    async with opened(real_services, (140, 60)) as on:
+        assert on.names[:2] == ["gemma3:270m", "smollm2:135m"]
+        assert on.report.shape.architecture == "gemma3"
+        text = on.text()
+        assert "Q4_K_M" in text and "teacher" in text and "evidence" in text
+
+
+async def test_the_first_paint_waits_for_nothing() -> None:
+    services, release = make_services(), threading.Event()
+
+    def wait() -> Machine:
+        assert release.wait(5)
+        return services.machine
+
+    services.detect_machine = wait  # type: ignore[method-assign]
+    app = KdmgrApp(services)
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Opened(app, pilot)
+        await until(pilot, lambda: "large" in on.text())
+        assert "looking at this machine" in on.text()
+        assert on.screen.plans.machine is None
+        release.set()
+        await until(pilot, lambda: "10.40 GiB free" in on.text())
+
+
+async def test_nothing_is_asked_before_the_first_paint() -> None:
+    services = make_services()
+    painted: list[bool] = []
+    real = services.model_rows
+    app = KdmgrApp(services)
+
+    def rows() -> list[object]:
+        painted.append("students" in screen_text(app))
+        return real()  # type: ignore[return-value]
+
+    services.model_rows = rows  # type: ignore[assignment]
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: painted)
+    assert painted == [True]
+
+
+async def test_the_filter_acts_while_it_is_typed(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("slash", *"larg")
+        assert on.names == ["large"]
+        assert "1 match" in on.text()
+        await on.pilot.press("enter")
+        assert on.app.focused is on.screen.table
+        await on.pilot.press("escape")
+        assert len(on.names) == 14
+
+
+async def test_letters_are_text_inside_the_filter(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("slash", "s", "v", "f", "t")
+        assert on.screen.filter_input.value == "svft"
+        assert (on.screen.view.sort, on.screen.plans.options.type_k) == ("name", "f16")
+        assert "Nothing matches" in on.text()
+
+
+async def test_the_order_cycles(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("s", "s")
+        assert on.screen.view.sort == "size"
+        assert on.names[:2] == ["small", "large"]
+        assert "by size" in on.text()
+
+
+async def test_installed_only(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("f")
+        assert on.names == ["large", "small"]
+        await on.pilot.press("f")
+        assert len(on.names) == 14
+
+
+async def test_keys_move_the_selection(services: FakeServices) -> None:
+    async with opened(services) as on:
+        moves = [
+            ("j", "small"),
+            ("k", "large"),
+            ("down", "small"),
+            ("up", "large"),
+            ("G", on.screen.rows[-1].name),
+            ("g", "large"),
+        ]
+        for key, name in moves:
+            await on.pilot.press(key)
+            assert on.screen.table.selected is not None
+            assert on.screen.table.selected.name == name
+
+
+async def test_more_context_takes_more_memory_at_once(services: FakeServices) -> None:
+    async with opened(services) as on:
+        before, text = on.report, on.text()
+        await on.pilot.press("right", "right_square_bracket")
+        after = on.report
+        assert (before.options.n_ctx, after.options.n_ctx) == (4096, 16384)
+        assert after.plan.components.kv_cache == 4 * (before.plan.components.kv_cache or 0)
+        assert "512.0 MiB" in text and "2.00 GiB" in on.text()
+        await on.pilot.press("left")
+        assert on.report.options.n_ctx == 8192
+        await on.pilot.press("0")
+        assert on.report.options == before.options
+
+
+async def test_the_other_rows_follow(services: FakeServices) -> None:
+    async with opened(services) as on:
+        for _ in range(5):
+            await on.pilot.press("right")
+        small = next(row for row in on.screen.rows if row.name == "small")
+        await until(on.pilot, lambda: on.screen.plans.look_up(small) is not None)
+        judged = on.screen.plans.look_up(small)
+        assert isinstance(judged, FitReport)
+        assert judged.options.n_ctx == 131072
+
+
+async def test_the_kv_type_cycles(services: FakeServices) -> None:
+    async with opened(services) as on:
+        full = on.report.plan.components.kv_cache or 0
+        await on.pilot.press("v")
+        assert on.report.options.type_k == on.report.options.type_v == "q8_0"
+        assert on.report.plan.components.kv_cache == full * 34 // 64
+        assert "● q8_0" in on.text()
+        await on.pilot.press("v", "v")
+        assert on.report.options.type_k == "f16"
+
+
+async def test_the_mouse_moves_the_slider_and_picks_the_type(services: FakeServices) -> None:
+    async with opened(services) as on:
+        slider, picker = on.screen.panel.slider, on.screen.panel.picker
+        await on.pilot.click(slider, offset=(slider.size.width - 8, 0))
+        await on.pilot.pause()
+        assert on.report.options.n_ctx == 131072
+        await on.pilot.click(picker, offset=(10 + 8, 0))
+        await on.pilot.pause()
+        assert on.report.options.type_k == "q8_0"
+
+
+async def test_a_click_selects_and_a_second_one_opens(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.click(on.screen.table, offset=(4, 2))
+        assert on.screen.table.selected is not None and on.screen.table.selected.name == "small"
+        assert on.app.screen is on.screen
+        await on.pilot.click(on.screen.table, offset=(4, 2), times=2)
+        await until(on.pilot, lambda: on.app.screen is not on.screen)
+
+
+async def test_a_student_that_is_not_installed_says_how_to_get_it(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("j", "j", "enter")
+        await until(on.pilot, lambda: "kdmgr import" in on.text() or "ollama pull" in on.text())
+        assert on.app.screen is on.screen
+        assert services.opened == []
+
+
+async def test_a_student_is_not_judged_without_its_header() -> None:
+    huge = replace(catalog_rows(1)[0], key="catalog:huge", name="aaa-huge", size_bytes=400 << 30)
+    async with opened(make_services(huge), (180, 36)) as on:
+        text = on.text()
+        assert text.count("✘ too big") == 1
+        await on.pilot.press("j", "j")
+        await until(on.pilot, lambda: "its weights alone take 400.00 GiB as listed" in on.text())
+
+
+async def test_a_broken_model_says_why() -> None:
+    async with opened(make_services(installed("broken"))) as on:
+        assert on.screen.table.selected is not None and on.screen.table.selected.name == "broken"
+        text = on.text()
+        assert "? unknown" in text and "the blob is gone" in text and "import it again" in text
+
+
+@pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mred\x1b[0m", "a\nb", "[", "x\u202ey", "[@click=app.quit]q[/]"])
+async def test_hostile_names_are_only_text(name: str) -> None:
+    services = make_services(installed(name, shape("llama-3.2-1b")), catalog=3)
+    services.shapes[f"kdmgr:{name}"] = shape("llama-3.2-1b")
+    async with opened(services, (160, 36)) as on:
+        await until(on.pilot, lambda: len(on.names) == 6)
+        shown = "".join(char if char.isprintable() else "\ufffd" for char in name.replace("\n", " "))
+        assert shown in on.names
+        for at in range(3):
+            on.screen.table.move_cursor(row=at)
+            await on.pilot.pause()
+            text = on.text()
+            assert "\x1b" not in text and "\u202e" not in text
+        assert shown in text
+
+
+async def test_no_models_at_all_is_an_invitation() -> None:
+    async with opened(FakeServices()) as on:
+        await until(on.pilot, lambda: "kdmgr import FILE.gguf NAME" in on.text())
+        assert "ollama pull NAME" in on.text()
+
+
+async def test_a_store_that_cannot_be_read() -> None:
+    services = FakeServices(rows_error=KdmgrError("the store is locked", hint="close the other kdmgr"))
+    async with opened(services) as on:
+        await until(on.pilot, lambda: "the store is locked" in on.text())
+        assert "close the other kdmgr" in on.text()
+        services.rows_error, services.rows = None, make_services().rows
+        await on.pilot.press("r")
+        await until(on.pilot, lambda: "large" in on.text())
+
+
+async def test_a_machine_that_cannot_be_looked_at(services: FakeServices) -> None:
+    services.machine_error = KdmgrError("no /proc here")
+    app = KdmgrApp(services)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "no /proc here" in screen_text(app))
+        await until(pilot, lambda: "large" in screen_text(app))
+
+
+async def test_without_a_gpu(services: FakeServices) -> None:
+    services.machine = machine(available_gib=24, bandwidth=40_000_000_000)
+    async with opened(services) as on:
+        text = on.text()
+        assert "no GPU" in text and "○ cpu" in text and "host memory" in text
+        assert "✔ fits" not in text
+
+
+async def test_what_an_earlier_refresh_brings_is_dropped(services: FakeServices) -> None:
+    async with opened(services) as on:
+        generation = on.screen.generation
+        await on.pilot.press("r")
+        await on.settle()
+        from kdmgr.tui.messages import RowsFound
+
+        on.screen.post_message(RowsFound(generation, "disk", []))
+        await on.pilot.pause()
+        assert len(on.names) == 14
+
+
+async def test_the_panel_beside_alone_and_hidden(services: FakeServices) -> None:
+    async with opened(services) as on:
+        assert on.screen.panel.display and on.screen.listing.display
+        seen = []
+        for _ in range(3):
+            await on.pilot.press("m")
+            await on.pilot.pause()
+            seen.append((on.screen.listing.display, on.screen.panel.display))
+        assert seen == [(False, True), (True, False), (True, True)]
+
+
+async def test_wide_and_narrow_layouts(services: FakeServices) -> None:
+    async with opened(services, (120, 36)) as on:
+        table, panel = on.screen.table.region, on.screen.panel.region
+        assert panel.x > table.right - 3 and panel.y < table.bottom
+        await on.pilot.resize_terminal(80, 24)
+        await on.pilot.pause(0.1)
+        table, panel = on.screen.table.region, on.screen.panel.region
+        assert panel.y >= table.bottom and panel.width == 80
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (20, 6)])
+async def test_every_size_works(services: FakeServices, size: tuple[int, int]) -> None:
+    async with opened(services, size) as on:
+        await on.pilot.press("j", "right", "v", "m", "m", "m", "slash", "x", "escape", "question_mark")
+        await on.pilot.pause()
+        await on.pilot.press("escape")
+        assert on.report.options.type_k == "q8_0"
+
+
+async def test_at_80_columns_no_figure_is_cut(services: FakeServices) -> None:
+    async with opened(services, (80, 24)) as on:
+        text = on.text()
+        for part in ("large", "✔ fits", "4096", "● f16", "RTX 3060", "weights", "KV cache", "512.0 MiB", "? help"):
+            assert part in text
+
+
+async def test_themes_cycle_and_change_the_colours(services: FakeServices) -> None:
+    async with opened(services) as on:
+        seen = [on.app.theme]
+        for _ in range(3):
+            await on.pilot.press("t")
+            await on.pilot.pause()
+            seen.append(on.app.theme)
+            assert "✔ fits" in on.text()
+        assert seen == [*THEMES, THEMES[0]]
+
+
+async def test_any_theme_of_the_palette_works(services: FakeServices) -> None:
+    async with opened(services) as on:
+        for theme in ("nord", "textual-light", "ansi-dark"):
+            on.app.theme = theme
+            await on.pilot.pause()
+            assert "✔ fits" in on.text()
+
+
+async def test_without_colours(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(services) as on:
+        assert on.app.no_color
+        assert "✔ fits" in on.text()
