@@ -77,6 +77,13 @@ class Console:
         codes = ";".join(STYLES[name] for name in names)
         return f"\x1b[{codes}m{text}\x1b[0m"
 
+    def fields(self, fields: Mapping[str, str]) -> None:
+        """Names and values, one a line; empty values are left out."""
+        shown = {name: value for name, value in fields.items() if value}
+        width = max(map(len, shown), default=0)
+        for name, value in shown.items():
+            self.print(f"{self.style(pad(name, width), 'dim')}  {printable(value)}")
+
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """Columns as wide as their widest cell; `right` lists those aligned to the right."""
         cells = [[printable(cell) for cell in row] for row in rows]

@@ -45,7 +45,7 @@ def _guard(arguments: list[str], console: Console) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has gone; keep the interpreter from complaining at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
 
 

@@ -122,11 +122,17 @@ class Services:
         report = self.assess(shape, opened.source, str(opened.ref), machine, options)
         return Assessment(report, self._match(opened, shape))
 
+    def installed_rows(self) -> list[ModelRow]:
+        """The installed models, newest first."""
+        from kdmgr.services.students import installed_rows
+
+        return installed_rows(self.library, self.catalog)
+
     def model_rows(self) -> list[ModelRow]:
         """Installed models first, then the students of the catalog."""
-        from kdmgr.services.students import catalog_rows, installed_rows
+        from kdmgr.services.students import catalog_rows
 
-        installed = installed_rows(self.library, self.catalog)
+        installed = self.installed_rows()
         return [*installed, *catalog_rows(self.catalog, installed)]
 
     async def server_rows(self) -> list[ModelRow]:

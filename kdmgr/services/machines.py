@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from kdmgr.fit.machine import Host, Machine
@@ -34,9 +35,7 @@ def _with_bandwidth(host: Host, paths: Paths) -> Host:
     if bandwidth is None:
         bandwidth = measure_host_bandwidth(host.n_cores)
         if bandwidth is not None:
-            try:
+            # A cache that cannot be written only costs the next run the same half second.
+            with suppress(OSError):
                 remember_bandwidth(paths.cache, host, bandwidth)
-            except OSError:
-                # Only costs the next run the same half second.
-                pass
     return replace(host, bandwidth=bandwidth)

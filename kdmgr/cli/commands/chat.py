@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_context, add_engine, add_host
@@ -12,6 +13,8 @@ from kdmgr.errors import KdmgrError, UsageError
 from kdmgr.units import format_duration, format_rate, parse_count, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdmgr.cli.console import Console
     from kdmgr.engines.protocol import ChatStats
     from kdmgr.services.chatting import ChatSession
@@ -105,12 +108,11 @@ async def _converse(session: ChatSession, console: Console, *, quiet: bool) -> i
 
 async def _ask(console: Console) -> str:
     """One line from the terminal, with the editing that readline gives where there is one."""
-    try:
+    with suppress(ImportError):
         import readline  # noqa: F401  (importing it is what turns it on)
-    except ImportError:
-        pass
     try:
-        return input(console.style(">>> ", "bold", "green"))
+        # Nothing else happens while the prompt waits: no answer streams, so the loop may stand still.
+        return input(console.style(">>> ", "bold", "green"))  # noqa: ASYNC250
     except KeyboardInterrupt:
         console.print()
         raise EOFError from None
@@ -119,7 +121,7 @@ async def _ask(console: Console) -> str:
 async def _answer(session: ChatSession, prompt: str, console: Console, *, quiet: bool) -> int:
     """Stream one answer. Ctrl-C stops it, prints what is known by then and gives the prompt back."""
     printer = _AnswerPrinter(console, quiet=quiet)
-    stream = asyncio.ensure_future(_stream(session, prompt, printer))
+    stream = asyncio.create_task(_stream(session, prompt, printer))
     restore = _stop_on_interrupt(stream)
     try:
         stats = await stream
@@ -152,7 +154,7 @@ async def _stream(session: ChatSession, prompt: str, printer: _AnswerPrinter) ->
     return stats
 
 
-def _stop_on_interrupt(stream: asyncio.Future[object]) -> object:
+def _stop_on_interrupt(stream: asyncio.Task[ChatStats | None]) -> Callable[[], object]:
     """Make Ctrl-C cancel `stream` alone; the returned function undoes it."""
     import signal
 

@@ -21,7 +21,8 @@ _kdmgr() {{
     fi
     case "${{COMP_WORDS[1]}}" in
         {with_model})
-            COMPREPLY=($(compgen -W "$(kdmgr list --names 2>/dev/null)" -- "$word") $(compgen -f -X '!*.gguf' -- "$word"))
+            COMPREPLY=($(compgen -W "$(kdmgr list --names 2>/dev/null)" -- "$word"))
+            COMPREPLY+=($(compgen -f -X '!*.gguf' -- "$word"))
             ;;
         *) COMPREPLY=($(compgen -f -- "$word")) ;;
     esac

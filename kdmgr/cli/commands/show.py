@@ -1,0 +1,105 @@
+"""`kdmgr show MODEL`: everything known of an installed model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kdmgr.cli.arguments import add_json
+from kdmgr.units import format_bytes, format_count, format_parameters, printable
+
+if TYPE_CHECKING:
+    from kdmgr.cli.console import Console
+    from kdmgr.services.about import About
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `show`."""
+    parser.add_argument("model", metavar="MODEL", help="an installed model")
+    add_json(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--receipt", action="store_true", help="only the import receipt")
+    group.add_argument("--template", action="store_true", help="only the chat template")
+    group.add_argument("--license", action="store_true", help="only the licence")
+    group.add_argument("--modelfile", action="store_true", help="as a Modelfile")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Describe one model."""
+    from kdmgr.errors import NotFound
+    from kdmgr.services.about import about_model, to_modelfile
+    from kdmgr.services.app import Services
+
+    about = about_model(Services.create(), args.model)
+    if args.receipt:
+        if about.receipt is None:
+            raise NotFound(f"there is no receipt of {about.name}", hint="only imports by kdmgr have one")
+        from kdmgr.cli.commands.import_ import print_receipt
+
+        print_receipt(about.receipt, console)
+    elif args.template:
+        console.print(printable(about.template or ""))
+    elif args.license:
+        console.print(printable("\n\n".join(about.licenses)))
+    elif args.modelfile:
+        console.print(printable(to_modelfile(about)), end="")
+    elif args.json:
+        _print_json(about, console)
+    else:
+        _print_text(about, console)
+    return 0
+
+
+def _print_text(about: About, console: Console) -> None:
+    shape, lineage = about.shape, about.match.student.lineage if about.match else None
+    console.fields(
+        {
+            "name": about.name,
+            "store": about.store,
+            "size": format_bytes(about.size),
+            "digest": about.digest,
+            "file": str(about.path),
+            "model": f"{shape.architecture} · {format_parameters(shape.parameters)} · {shape.quant or '?'}",
+            "layers": str(shape.n_layer),
+            "context": format_count(shape.n_ctx_train),
+            "vocabulary": "?" if shape.n_vocab is None else str(shape.n_vocab),
+            "template": about.template_words,
+            "system": about.system or "",
+            "parameters": ", ".join(f"{key} {value}" for key, value in about.parameters.items()),
+            "licence": about.licenses[0].strip().partition("\n")[0] if about.licenses else "",
+            "student": about.match.student.name if about.match else "",
+            "teacher": f"{lineage.teacher.name}: {lineage.method} ({lineage.grade.value})" if lineage else "",
+            "known by": "; ".join(about.match.evidence) if about.match else "",
+            "source": (about.match.student.evidence.url or "") if about.match else "",
+        }
+    )
+    console.print()
+    rows = [(name, str(count), format_bytes(size)) for name, count, size in about.tensor_types]
+    console.table(("TENSOR TYPE", "TENSORS", "SIZE"), rows, right=(1, 2))
+
+
+def _print_json(about: About, console: Console) -> None:
+    import json
+
+    shape = about.shape
+    body = {
+        "schema_version": 1,
+        "name": about.name,
+        "store": about.store,
+        "size_bytes": about.size,
+        "digest": about.digest,
+        "architecture": shape.architecture,
+        "parameters": shape.parameters,
+        "quant": shape.quant,
+        "n_layer": shape.n_layer,
+        "n_ctx_train": shape.n_ctx_train,
+        "n_vocab": shape.n_vocab,
+        "template": about.template,
+        "system": about.system,
+        "modelfile_parameters": dict(about.parameters),
+        "licenses": list(about.licenses),
+        "student": about.match.student.id if about.match else None,
+        "teacher": about.match.student.lineage.teacher.name if about.match else None,
+        "tensors": [{"type": name, "count": count, "size_bytes": size} for name, count, size in about.tensor_types],
+    }
+    console.print(json.dumps(body, indent=2))
