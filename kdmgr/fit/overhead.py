@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from kdmgr.fit.machine import Backend, Device
 from kdmgr.units import MIB
 
-# The runtime of the embedded engine beside its buffers, as resident memory of its process after a load
-# (xllamacpp 2026.10 on Linux, two models): 77 and 84 MiB.
-HOST_RUNTIME = 84 * MIB
+# Resident memory of the embedded engine's process beside its buffers, after an answer (xllamacpp 2026.10
+# on Linux): 41 to 45 MiB with a vocabulary of 49k tokens, 70 to 73 MiB with one of 262k. The most counts.
+HOST_RUNTIME = 73 * MIB
 # CUDA contexts as measured per generation; grows with use (cuBLAS and flash-attention pools).
 _CUDA_CONTEXT = {"Ampere": 300 * MIB, "Ada Lovelace": 450 * MIB}
 _VULKAN_AT_LOAD = 81 * MIB

@@ -34,7 +34,7 @@ def ingest_file(store: OwnStore, source: Path, kind: str, report: Report) -> Lay
             os.fsync(target.fileno())
         after = source.stat()
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise Unreadable(f"{source} changed while it was read", hint="import it again when it is complete")
+            raise _changed(source)
         path = blob_path(store.blobs, digest)
         if path.is_file() and path.stat().st_size == before.st_size:
             partial.unlink()
@@ -55,6 +55,9 @@ def _copy(source: Path, write: Callable[[memoryview], int | None], total: int, r
             sha256.update(view[:count])
             _write_all(write, view[:count])
             completed += count
+            if completed > total:
+                # Another program is writing it: there might never be an end.
+                raise _changed(source)
             report(Progress("copying and hashing", None, completed, total))
     return f"sha256:{sha256.hexdigest()}"
 
@@ -63,3 +66,7 @@ def _write_all(write: Callable[[memoryview], int | None], data: memoryview) -> N
     """A raw file may take less than it was given."""
     while data:
         data = data[write(data) or 0 :]
+
+
+def _changed(source: Path) -> Unreadable:
+    return Unreadable(f"{source} changed while it was read", hint="import it again when it is complete")
