@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.bars import cells, segments
 from kdmgr.cli.console import Console
-from kdmgr.fit.plan import DevicePlan, FitReport, Speed, Verdict
-from kdmgr.units import format_bytes, format_count, format_parameters, printable
+from kdmgr.fit.plan import DevicePlan, FitReport, Verdict
+from kdmgr.services.proportions import Part, memory_parts, scale
+from kdmgr.services.wording import MARKS, describe_context, describe_speed
+from kdmgr.units import format_bytes, format_parameters, printable
 
 if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment
 
-MARKS = {
-    Verdict.FITS: ("✔", "green"),
-    Verdict.TIGHT: ("◐", "yellow"),
-    Verdict.PARTIAL: ("◑", "yellow"),
-    Verdict.CPU: ("○", "cyan"),
-    Verdict.TOO_BIG: ("✘", "red"),
-    Verdict.UNKNOWN: ("?", "yellow"),
+COLORS = {
+    Verdict.FITS: "green",
+    Verdict.TIGHT: "yellow",
+    Verdict.PARTIAL: "yellow",
+    Verdict.CPU: "cyan",
+    Verdict.TOO_BIG: "red",
+    Verdict.UNKNOWN: "yellow",
+}
+PART_COLORS = {
+    "in-use": "dim",
+    "weights": "blue",
+    "kv-cache": "magenta",
+    "recurrent": "magenta",
+    "compute": "cyan",
+    "projector": "blue",
+    "overhead": "yellow",
+    "free": "dim",
 }
 _LABEL = 10
 
@@ -26,14 +37,13 @@ _LABEL = 10
 def print_fit(assessment: Assessment, console: Console) -> None:
     """One model's whole answer."""
     report = assessment.report
-    mark, color = MARKS[report.verdict]
-    verdict = console.style(f"{mark} {report.verdict.value}", "bold", color)
+    verdict = console.style(f"{MARKS[report.verdict]} {report.verdict.value}", "bold", COLORS[report.verdict])
     console.print(f"{console.style(printable(report.ref), 'bold')}   {_facts(report)}")
     console.print(f"{verdict}   {printable(report.reason)}")
     console.print()
     for place in (*report.plan.devices, report.plan.host):
         _print_place(place, console)
-    _print_field("context", _context(report), console)
+    _print_field("context", describe_context(report), console)
     _print_field("speed", describe_speed(report.speed), console)
     if assessment.match is not None:
         _print_field("student", _lineage(assessment), console)
@@ -41,26 +51,6 @@ def print_fit(assessment: Assessment, console: Console) -> None:
         _print_field("try", alternative, console)
     for sentence in report.unknown:
         _print_field("unknown", sentence, console)
-
-
-def describe_speed(speed: Speed | None) -> str:
-    """The figure with its band, basis and grade; `unknown` when there is none."""
-    if speed is None:
-        return "unknown"
-    if speed.decode_tok_s is None:
-        return f"at most {speed.high_tok_s:.0f} tok/s: {speed.basis}"
-    roughly = "roughly " if speed.grade == "low" else ""
-    band = f"{speed.low_tok_s:.0f} to {speed.high_tok_s:.0f}"
-    return f"{roughly}{speed.decode_tok_s:.0f} tok/s ({band}): {speed.basis}; grade {speed.grade}"
-
-
-def short_speed(speed: Speed | None) -> str:
-    """A table's cell: `104`, `~23` for a rough figure, `≤70` for a bound, `?`."""
-    if speed is None:
-        return "?"
-    if speed.decode_tok_s is None:
-        return f"≤{speed.high_tok_s:.0f}"
-    return f"{'~' if speed.grade == 'low' else ''}{speed.decode_tok_s:.0f}"
 
 
 def _facts(report: FitReport) -> str:
@@ -73,42 +63,22 @@ def _print_place(place: DevicePlan, console: Console) -> None:
     room = f"{format_bytes(place.free_bytes)} free of {format_bytes(place.total_bytes)}"
     layers = f"{place.n_layers} layers" if place.n_layers else "no layers"
     console.print(f"{console.style(printable(place.name), 'bold')}  {room}, {layers}")
-    parts = segments(place)
+    parts = memory_parts(place)
     width = max(20, min(console.width - 2, 76))
-    bar = "".join(console.style(part.glyph * count, part.style) for part, count in cells(parts, width))
+    bar = "".join(console.style(run.glyph * run.width, PART_COLORS[run.kind]) for run in scale(parts, width))
     console.print(f"  {bar}")
     if place.components.known:
-        console.print(f"  {_figures(place, console)}")
+        console.print(f"  {_figures(place, parts, console)}")
     console.print()
 
 
-def _figures(place: DevicePlan, console: Console) -> str:
-    parts = place.components
-    named = {
-        "weights": parts.weights,
-        "KV cache": parts.kv_cache,
-        "recurrent": parts.recurrent,
-        "compute": parts.compute,
-        "projector": parts.projector,
-        "overhead": parts.overhead,
-    }
-    glyphs = {segment.label: console.style(segment.glyph, segment.style) for segment in segments(place)}
-    texts = [f"{glyphs.get(name, '')} {name} {format_bytes(size)}".strip() for name, size in named.items() if size != 0]
-    total = "at least " + format_bytes(parts.known) if parts.total is None else format_bytes(parts.total)
-    return "  ".join([*texts, f"= {total}"])
-
-
-def _context(report: FitReport) -> str:
-    options, limit = report.options, report.max_n_ctx
-    slots = f" × {options.n_parallel} slots" if options.n_parallel > 1 else ""
-    cache = options.type_k if options.type_k == options.type_v else f"{options.type_k}/{options.type_v}"
-    most = f"up to {format_count(limit)} would do" if limit else _no_limit(report)
-    trained = format_count(report.shape.n_ctx_train)
-    return f"{format_count(options.n_ctx)}{slots} ({options.n_ctx_basis}), {cache} KV; {most}, trained for {trained}"
-
-
-def _no_limit(report: FitReport) -> str:
-    return "none would do" if report.verdict is Verdict.TOO_BIG and report.shape.attention else "largest: unknown"
+def _figures(place: DevicePlan, parts: list[Part], console: Console) -> str:
+    shown = [part for part in parts if part.kind not in ("in-use", "free")]
+    texts = [
+        f"{console.style(part.glyph, PART_COLORS[part.kind])} {part.label} {format_bytes(part.size)}" for part in shown
+    ]
+    total, known = place.components.total, place.components.known
+    return "  ".join([*texts, f"= {format_bytes(total)}" if total is not None else f"= at least {format_bytes(known)}"])
 
 
 def _lineage(assessment: Assessment) -> str:

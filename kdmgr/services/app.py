@@ -41,6 +41,7 @@ class Services:
         self.host = host or settings.host
         """The Ollama server; None leaves it to OLLAMA_HOST."""
         self._env = env
+        self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
     @classmethod
     def create(cls, env: Mapping[str, str] = os.environ, *, host: str | None = None) -> Services:
@@ -79,18 +80,20 @@ class Services:
 
         return Importing(self.library.own, self.receipts, lambda: self.catalog)
 
-    def detect_machine(self) -> Machine:
-        """This machine. The host's memory bandwidth is measured at the first time, and remembered."""
-        from kdmgr.services.machines import detect
+    def plan_for(self, gpus: Sequence[str], vram: str | None) -> None:
+        """From now on, `detect_machine` answers with these devices instead of this machine's, if any are named."""
+        self._declared = (tuple(gpus), vram)
 
-        return detect(self.paths, self._env)
+    def detect_machine(self) -> Machine:
+        """This machine, or the one to plan for. The host's bandwidth is measured at the first time, and remembered."""
+        return self.machine(*self._declared)
 
     def machine(self, gpus: Sequence[str] = (), vram: str | None = None) -> Machine:
         """A declared machine when devices are named, else this one."""
-        if not gpus and vram is None:
-            return self.detect_machine()
-        from kdmgr.services.machines import declare
+        from kdmgr.services.machines import declare, detect
 
+        if not gpus and vram is None:
+            return detect(self.paths, self._env)
         return declare(self.paths, gpus, vram)
 
     def open(self, ref: ModelRef) -> OpenedModel:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdmgr.fit.plan import Components, DevicePlan, FitReport
+from kdmgr.services.wording import describe_context, describe_speed
 from kdmgr.tui.plans import Problem
 from kdmgr.tui.widgets.facts import Fact
-from kdmgr.tui.words import describe_context, describe_speed
 from kdmgr.units import format_parameters
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdmgr.fit.plan import FitReport, Speed, Verdict
-from kdmgr.units import format_bytes, format_count, format_duration, format_parameters, format_rate, printable
+from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.units import format_bytes, format_duration, format_parameters, format_rate, printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.protocol import ChatStats
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.plans import Problem
 
-MARKS = {
-    Verdict.FITS: "✔",
-    Verdict.TIGHT: "◐",
-    Verdict.PARTIAL: "◑",
-    Verdict.CPU: "○",
-    Verdict.TOO_BIG: "✘",
-    Verdict.UNKNOWN: "?",
-}
 COLORS = {
     Verdict.FITS: "success",
     Verdict.TIGHT: "warning",
@@ -55,40 +47,6 @@ def memory_share(report: FitReport) -> float | None:
     if report.verdict is Verdict.TOO_BIG:
         return 1.0
     return used.components.known / used.free_bytes if used.free_bytes else None
-
-
-def short_speed(speed: Speed | None) -> str:
-    """`104`, `~23` for a rough figure, `≤70` for a bound, `?`."""
-    if speed is None:
-        return "?"
-    if speed.decode_tok_s is None:
-        return f"≤{speed.high_tok_s:.0f}"
-    return f"{'~' if speed.grade == 'low' else ''}{speed.decode_tok_s:.0f}"
-
-
-def describe_speed(speed: Speed | None) -> str:
-    """The figure with its band, grade and basis."""
-    if speed is None:
-        return "unknown"
-    if speed.decode_tok_s is None:
-        return f"at most {speed.high_tok_s:.0f} tok/s · {speed.basis}"
-    roughly = "roughly " if speed.grade == "low" else ""
-    band = f"{speed.low_tok_s:.0f}–{speed.high_tok_s:.0f}"
-    return f"{roughly}{speed.decode_tok_s:.0f} tok/s ({band}, grade {speed.grade}) · {speed.basis}"
-
-
-def describe_context(report: FitReport) -> str:
-    """The context planned for, and the largest that would do as well."""
-    options, trained = report.options, format_count(report.shape.n_ctx_train)
-    planned = f"{format_count(options.n_ctx)} ({options.n_ctx_basis})"
-    return f"{planned} · {_largest(report)} · trained for {trained}"
-
-
-def _largest(report: FitReport) -> str:
-    if report.max_n_ctx is not None:
-        return f"up to {format_count(report.max_n_ctx)} would do"
-    known = report.verdict is Verdict.TOO_BIG and report.shape.attention
-    return "none would do" if known else "largest unknown"
 
 
 def describe_row(row: ModelRow) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kdmgr.fit.plan import Components, DevicePlan
-from kdmgr.tui.bars import Part, end_of_memory, memory_parts, scale, share_bar, sparkline
+from kdmgr.services.proportions import Part, end_of_memory, memory_parts, scale
+from kdmgr.tui.bars import share_bar, sparkline
 
 GIB = 1 << 30
 

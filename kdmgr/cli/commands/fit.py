@@ -87,7 +87,7 @@ def _print_json(assessments: list[Assessment], console: Console) -> None:
 
 
 def _print_comparison(assessments: list[Assessment], console: Console) -> None:
-    from kdmgr.cli.fit_text import MARKS, short_speed
+    from kdmgr.services.wording import MARKS, short_speed
 
     rows = []
     for assessment in assessments:
@@ -96,7 +96,7 @@ def _print_comparison(assessments: list[Assessment], console: Console) -> None:
         rows.append(
             (
                 report.ref,
-                f"{MARKS[report.verdict][0]} {report.verdict.value}",
+                f"{MARKS[report.verdict]} {report.verdict.value}",
                 report.shape.quant or "?",
                 format_count(report.options.n_ctx),
                 format_bytes(total.known) if total.total is not None else f"≥ {format_bytes(total.known)}",

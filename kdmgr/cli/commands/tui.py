@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.arguments import add_host
+from kdmgr.cli.arguments import add_host, add_machine
 from kdmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `tui`."""
     add_host(parser)
+    add_machine(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         # The one way that Textual knows; it reads it when the app is made.
         os.environ["NO_COLOR"] = "1"
     services = Services.create(host=args.host)
+    services.plan_for(args.gpu or (), args.vram)
     app = KdmgrApp(services, theme=services.settings.theme)
     app.run()
     return app.return_code or 0

@@ -10,8 +10,9 @@ from rich.style import Style
 from rich.text import Text
 
 from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.bars import share_bar
-from kdmgr.tui.words import COLORS, MARKS, memory_share, one_line, short_speed, verdict_of
+from kdmgr.tui.words import COLORS, memory_share, one_line, verdict_of
 from kdmgr.units import format_bytes, format_count
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from kdmgr.fit.plan import FitReport
+from kdmgr.services.wording import MARKS
 from kdmgr.tui.facts_of import bare_places, facts_of
 from kdmgr.tui.widgets.cache_picker import CachePicker
 from kdmgr.tui.widgets.context_slider import ContextSlider
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Facts
 from kdmgr.tui.widgets.memory_view import MemoryView
-from kdmgr.tui.words import COLORS, MARKS, describe_row, one_line
+from kdmgr.tui.words import COLORS, describe_row, one_line
 
 if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from kdmgr.fit.plan import DevicePlan
-from kdmgr.tui.bars import Part, end_of_memory, memory_parts, scale
+from kdmgr.services.proportions import Part, end_of_memory, memory_parts, scale
 from kdmgr.tui.widgets.drawn import MUTED, Drawn, spread
 from kdmgr.tui.words import one_line
 from kdmgr.units import format_bytes

@@ -1,0 +1,52 @@
+"""Plans in words, the same in both front ends."""
+
+from __future__ import annotations
+
+from kdmgr.fit.plan import FitReport, Speed, Verdict
+from kdmgr.units import format_count
+
+MARKS = {
+    Verdict.FITS: "✔",
+    Verdict.TIGHT: "◐",
+    Verdict.PARTIAL: "◑",
+    Verdict.CPU: "○",
+    Verdict.TOO_BIG: "✘",
+    Verdict.UNKNOWN: "?",
+}
+"""One character a verdict, beside its word."""
+
+
+def short_speed(speed: Speed | None) -> str:
+    """`104`, `~23` for a rough figure, `≤70` for a bound, `?`."""
+    if speed is None:
+        return "?"
+    if speed.decode_tok_s is None:
+        return f"≤{speed.high_tok_s:.0f}"
+    return f"{'~' if speed.grade == 'low' else ''}{speed.decode_tok_s:.0f}"
+
+
+def describe_speed(speed: Speed | None) -> str:
+    """The figure with its band, grade and basis."""
+    if speed is None:
+        return "unknown"
+    if speed.decode_tok_s is None:
+        return f"at most {speed.high_tok_s:.0f} tok/s · {speed.basis}"
+    roughly = "roughly " if speed.grade == "low" else ""
+    band = f"{speed.low_tok_s:.0f}–{speed.high_tok_s:.0f}"
+    return f"{roughly}{speed.decode_tok_s:.0f} tok/s ({band}, grade {speed.grade}) · {speed.basis}"
+
+
+def describe_context(report: FitReport) -> str:
+    """The context planned for, and the largest that would do as well."""
+    options, trained = report.options, format_count(report.shape.n_ctx_train)
+    cache = options.type_k if options.type_k == options.type_v else f"{options.type_k}/{options.type_v}"
+    slots = f" × {options.n_parallel} slots" if options.n_parallel > 1 else ""
+    planned = f"{format_count(options.n_ctx)}{slots} ({options.n_ctx_basis}), {cache} KV"
+    return f"{planned} · {_largest(report)} · trained for {trained}"
+
+
+def _largest(report: FitReport) -> str:
+    if report.max_n_ctx is not None:
+        return f"up to {format_count(report.max_n_ctx)} would do"
+    known = report.verdict is Verdict.TOO_BIG and report.shape.attention
+    return "none would do" if known else "largest unknown"
