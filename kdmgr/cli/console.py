@@ -7,7 +7,6 @@ would double them.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -51,7 +50,7 @@ class Console:
             sys.stdout,
             sys.stderr,
             color=bool(color),
-            width=shutil.get_terminal_size((100, 24)).columns,
+            width=_terminal_width(env),
             terminal=sys.stderr.isatty(),
         )
 
@@ -91,6 +90,16 @@ class Console:
         self.print(self.style(_join(header, widths, right), "bold"))
         for row in cells:
             self.print(_join(row, widths, right))
+
+
+def _terminal_width(env: Mapping[str, str]) -> int:
+    """Columns of the terminal: as COLUMNS says, else as it says itself, else 100."""
+    if env.get("COLUMNS", "").isdigit():
+        return max(int(env["COLUMNS"]), 40)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 100
+    except (OSError, ValueError, AttributeError):
+        return 100
 
 
 def display_width(text: str) -> int:

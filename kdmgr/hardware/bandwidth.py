@@ -7,18 +7,19 @@ searches a block of its own, larger than its share of any cache, for a byte that
 
 from __future__ import annotations
 
-import ctypes
 import json
-import mmap
 import sys
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Thread
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdmgr.files import write_atomically
 from kdmgr.fit.machine import Host
 from kdmgr.units import MIB
+
+if TYPE_CHECKING:
+    import mmap
 
 FILE_NAME = "host-bandwidth.json"
 MAX_THREADS = 16
@@ -59,6 +60,8 @@ def remember_bandwidth(folder: Path, host: Host, bandwidth: int) -> None:
 
 
 def _load_memchr() -> Any:
+    import ctypes
+
     library = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     memchr = library.memchr
     memchr.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
@@ -68,6 +71,9 @@ def _load_memchr() -> Any:
 
 def _read(memchr: Any, barrier: Barrier, rates: list[float]) -> None:
     """Read a block over and over while the others do, and add the best rate."""
+    import ctypes
+    import mmap
+
     try:
         with mmap.mmap(-1, _BLOCK) as block:
             _fill(block)
@@ -80,6 +86,8 @@ def _read(memchr: Any, barrier: Barrier, rates: list[float]) -> None:
 
 def _fill(block: mmap.mmap) -> None:
     """Write every page: pages never written are all one page of zeros, and that one is in the cache."""
+    import mmap
+
     if hasattr(mmap, "MADV_HUGEPAGE"):
         block.madvise(mmap.MADV_HUGEPAGE)
     page = b"\x01" * MIB

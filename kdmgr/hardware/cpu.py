@@ -6,7 +6,6 @@ Sources: proc(5), the kernel's cgroup-v1/v2 documents, sysctl(3) on macOS, Globa
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +133,8 @@ def _sysctl(name: str) -> str | None:
 
 
 def _run(command: list[str]) -> str:
+    import subprocess
+
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=2, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):

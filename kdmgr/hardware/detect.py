@@ -29,7 +29,6 @@ def detect_machine(
     host_bandwidth: int | None = None,
 ) -> Machine:
     """Devices and host as found now. A driver that hangs costs `time_limit_s`, once, and is reported."""
-    from kdmgr.hardware.apple import probe_apple
     from kdmgr.hardware.nvidia import probe_nvidia
     from kdmgr.hardware.sysfs import probe_amd, probe_intel
 
@@ -38,6 +37,8 @@ def detect_machine(
         finders["amd"] = lambda: probe_amd(root, env)
         finders["intel"] = lambda: probe_intel(root)
     if platform == "darwin":
+        from kdmgr.hardware.apple import probe_apple
+
         finders["apple"] = lambda: probe_apple(platform=platform)
     devices, probes = run_probes(finders, time_limit_s)
     return Machine(devices, probe_host(root, platform=platform, bandwidth=host_bandwidth), probes=probes)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kdmgr.errors import Unreadable
 
 MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_PREFIX = "application/vnd.ollama.image."
+# A manifest of a model with one layer per tensor has about 200 bytes for each.
 MAX_MANIFEST = 4 << 20
+MAX_LAYER = 1 << 50
 _DIGEST = re.compile(r"sha256[:-]([0-9a-f]{64})", re.IGNORECASE)
 
 
@@ -31,7 +33,9 @@ class Layer:
     @property
     def kind(self) -> str:
         """`model`, `template`, `system`, `params`, `license`, `projector`, `adapter`, `messages` …"""
-        return self.media_type.removeprefix(LAYER_PREFIX)
+        kind = self.media_type.removeprefix(LAYER_PREFIX)
+        # The name of templates before 2024; Ollama still reads it.
+        return "template" if kind == "prompt" else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,13 @@ def normalise_digest(text: object) -> str:
     """`sha256:<hex>` in lower case; `Unreadable` for anything else."""
     match = _DIGEST.fullmatch(text) if isinstance(text, str) else None
     if not match:
-        raise Unreadable(f"not a sha256 digest: {text!r}"[:120])
+        raise Unreadable(f"not a sha256 digest: {text!r:.100}")
     return f"sha256:{match[1].lower()}"
+
+
+def hash_bytes(content: bytes) -> str:
+    """`sha256:<hex>` of `content`."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def decode_manifest(encoded: bytes) -> Manifest:
@@ -70,48 +79,40 @@ def decode_manifest(encoded: bytes) -> Manifest:
         raise Unreadable("the manifest is larger than any real one")
     try:
         body = json.loads(encoded)
-        layers = body.get("layers") or []
-        return Manifest(_decode_layer(body["config"]), tuple(_decode_layer(layer) for layer in layers))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unreadable(f"the manifest is damaged: {type(error).__name__}") from error
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("the manifest is damaged: it is not JSON") from error
+    if not isinstance(body, dict):
+        raise Unreadable("the manifest is damaged: it is no JSON object")
+    # Go writes an empty list as null.
+    layers = body.get("layers") or []
+    if not isinstance(layers, list):
+        raise Unreadable("the manifest is damaged: its layers are no list")
+    return Manifest(_decode_layer(body.get("config")), tuple(_decode_layer(layer) for layer in layers))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """The bytes that Ollama would write."""
-    body = {
-        "schemaVersion": 2,
-        "mediaType": MEDIA_TYPE,
-        "config": _encode_layer(manifest.config),
-        "layers": [_encode_layer(layer) for layer in manifest.layers],
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
+    from kdmgr.models.go_json import encode_json
+
+    return encode_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": MEDIA_TYPE,
+            "config": _encode_layer(manifest.config),
+            "layers": [_encode_layer(layer) for layer in manifest.layers],
+        }
+    )
 
 
-def encode_config(*, family: str, parameter_size: str, quant: str, digests: list[str]) -> bytes:
-    """The configuration blob of a GGUF model."""
-    body = {
-        "model_format": "gguf",
-        "model_family": family,
-        "model_families": [family],
-        "model_type": parameter_size,
-        "file_type": quant,
-        "architecture": "amd64",
-        "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": digests},
-    }
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-def hash_bytes(content: bytes) -> str:
-    """`sha256:<hex>` of `content`."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _decode_layer(body: Any) -> Layer:
-    size = body["size"]
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 50:
-        raise TypeError("size")
-    return Layer(str(body["mediaType"]), normalise_digest(body["digest"]), size)
+def _decode_layer(body: object) -> Layer:
+    if not isinstance(body, Mapping):
+        raise Unreadable("the manifest is damaged: a layer or the config is missing")
+    media_type, size = body.get("mediaType"), body.get("size")
+    if not isinstance(media_type, str):
+        raise Unreadable("the manifest is damaged: a layer has no media type")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < MAX_LAYER:
+        raise Unreadable(f"the manifest is damaged: a layer's size is {size!r:.40}")
+    return Layer(media_type, normalise_digest(body.get("digest")), size)
 
 
 def _encode_layer(layer: Layer) -> dict[str, object]:

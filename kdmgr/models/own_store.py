@@ -2,148 +2,182 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from kdmgr.errors import StorageFailed
+from kdmgr.errors import StorageFailed, Unreadable
 from kdmgr.files import write_atomically
+from kdmgr.models.disk import free_bytes, storage_errors, sync_folder
+from kdmgr.models.layout import blob_path
+from kdmgr.models.locking import StoreLock
 from kdmgr.models.manifest import LAYER_PREFIX, Layer, Manifest, encode_manifest, hash_bytes
-from kdmgr.models.store import ModelStore, StoredModel, blob_path
+from kdmgr.models.store import ModelStore, StoredModel, file_size
+from kdmgr.models.unsettled import Unsettled
 from kdmgr.refs import OllamaRef
 from kdmgr.units import MIB, format_bytes
 
 LOCK_WAIT_S = 10.0
 PARTIAL_PREFIX = ".import-"
 _SPARE = 64 * MIB
+# As Ollama sets them: a server that runs as another user must be able to read.
+_MODE = 0o644
 
 
 class OwnStore(ModelStore):
-    """A store that kdmgr may write to."""
+    """A store that kdmgr may write to. `free` gives the bytes left on the disk of a folder."""
 
-    def __init__(self, root: Path, *, lock_wait_s: float = LOCK_WAIT_S) -> None:
+    def __init__(
+        self, root: Path, *, lock_wait_s: float = LOCK_WAIT_S, free: Callable[[Path], int] = free_bytes
+    ) -> None:
         super().__init__(root)
-        self._lock_wait_s = lock_wait_s
+        self._lock = StoreLock(root, lock_wait_s)
+        self._unsettled = Unsettled(root)
+        self._free = free
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the store; `StorageFailed` when another kdmgr does not let go in time."""
-        from filelock import FileLock, Timeout
+    def locked(self, work: str = "writing", waiting: Callable[[str], None] = lambda sentence: None) -> Iterator[None]:
+        """Hold the store while doing `work`; `StorageFailed` when another kdmgr does not let go in time.
 
-        with _storage_errors(self.root):
+        `waiting` is called with a sentence while another one holds it. Whatever ends the block, blobs that it
+        added or left without a model are gone afterwards.
+        """
+        with storage_errors(self.root):
             self.blobs.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", timeout=self._lock_wait_s)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise StorageFailed(
-                f"another kdmgr is writing to {self.root}", hint="wait until it is done, or stop it"
-            ) from error
-        except OSError as error:
-            raise _explain(error, self.root) from error
-        try:
-            self._remove_partials()
-            with _storage_errors(self.root):
+        with self._lock.hold(work, waiting):
+            self._settle()
+            try:
                 yield
-        finally:
-            lock.release()
+            finally:
+                self._settle()
 
     def require_space(self, size: int) -> None:
         """`StorageFailed` when `size` bytes do not fit on the disk."""
-        free = shutil.disk_usage(self.root).free
+        with storage_errors(self.root):
+            free = self._free(self.root)
         if free < size + _SPARE:
             raise StorageFailed(
                 f"{format_bytes(size)} are needed at {self.root}, {format_bytes(free)} are free",
                 hint="make room, remove models (kdmgr rm) or set KDMGR_DATA_DIR to a larger disk",
             )
 
+    def has_blob(self, digest: str, size: int) -> bool:
+        """Whether the blob is there in full length."""
+        return file_size(blob_path(self.blobs, digest)) == size
+
+    def has_blob_of(self, size: int) -> bool:
+        """Whether any blob has exactly this length: then hashing may save the copy."""
+        return any(file_size(path) == size for path in self._blob_paths())
+
     def open_partial(self) -> tuple[int, Path]:
         """A new file to copy a blob into: its descriptor and its path. Hold the lock."""
-        handle, name = tempfile.mkstemp(dir=self.blobs, prefix=PARTIAL_PREFIX)
+        import tempfile
+
+        with storage_errors(self.root):
+            handle, name = tempfile.mkstemp(dir=self.blobs, prefix=PARTIAL_PREFIX)
         return handle, Path(name)
 
     def adopt(self, partial: Path, digest: str) -> None:
         """Make a complete, synced partial file the blob of `digest`. Hold the lock."""
-        partial.chmod(0o644)
-        partial.replace(blob_path(self.blobs, digest))
-        _sync_folder(self.blobs)
+        self._unsettled.add([digest])
+        with storage_errors(self.root):
+            partial.chmod(_MODE)
+            partial.replace(blob_path(self.blobs, digest))
+            sync_folder(self.blobs)
 
     def add_layer(self, kind: str, content: bytes, *, media_type: str | None = None) -> Layer:
         """Store a small blob. Hold the lock."""
         digest = hash_bytes(content)
-        path = blob_path(self.blobs, digest)
-        if not path.is_file() or path.stat().st_size != len(content):
-            write_atomically(path, content)
+        if not self.has_blob(digest, len(content)):
+            self._unsettled.add([digest])
+            self._publish(blob_path(self.blobs, digest), content)
         return Layer(media_type or LAYER_PREFIX + kind, digest, len(content))
 
     def write_manifest(self, ref: OllamaRef, manifest: Manifest) -> StoredModel:
-        """Make the model visible, then drop what only its predecessor of the same name needed. Hold the lock."""
-        before = self.find(ref)
-        path = self.manifest_path(before.ref if before else ref)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, encode_manifest(manifest))
-        if before:
-            self._drop_unshared(before.manifest.digests)
-        return self._read_manifest(path)
+        """Make the model visible, in place of one of the same name. Hold the lock."""
+        spelled = self._spell(ref)
+        with suppress(Unreadable):
+            before = self.find(spelled)
+            self._unsettled.add(before.manifest.digests if before else ())
+        path = self.manifest_path(spelled)
+        with storage_errors(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._publish(path, encode_manifest(manifest))
+        return self._read_manifest(spelled, path)
 
     def would_free(self, models: list[StoredModel]) -> int:
         """Bytes that removing `models` gives back: blobs that no other model shares."""
         kept = self._needed_without({model.ref.key for model in models})
+        if kept is None:
+            return 0
         freed = set().union(*(model.manifest.digests for model in models)) - kept
-        paths = (blob_path(self.blobs, digest) for digest in freed)
-        return sum(path.stat().st_size for path in paths if path.is_file())
+        return sum(file_size(blob_path(self.blobs, digest)) or 0 for digest in freed)
 
     def remove(self, model: StoredModel) -> None:
-        """Remove a model: the manifest first, then its unshared blobs. Hold the lock."""
-        path = self.manifest_path(model.ref)
-        path.unlink(missing_ok=True)
+        """Remove a model; its unshared blobs go when the lock is let go. Hold the lock.
+
+        `StorageFailed` when another model has taken its name since it was looked up.
+        """
+        current = self.find(model.ref)
+        if current is None:
+            return
+        if current.digest != model.digest:
+            raise StorageFailed(f"{model.ref} has been replaced meanwhile", hint=f"see kdmgr show {model.ref}")
+        path = self.manifest_path(current.ref)
+        self._unsettled.add(model.manifest.digests)
+        with storage_errors(self.root):
+            path.unlink(missing_ok=True)
+        self._prune_folders(path)
+
+    def _prune_folders(self, path: Path) -> None:
+        """Remove the folders of model, namespace and host, as far as they are empty now."""
         for folder in list(path.parents)[:3]:
-            if folder != self.manifests and not any(folder.iterdir()):
+            try:
                 folder.rmdir()
-        self._drop_unshared(model.manifest.digests)
+            except OSError:
+                return
 
-    def _drop_unshared(self, digests: set[str]) -> None:
-        for digest in digests - self._needed_without(set()):
+    def _spell(self, ref: OllamaRef) -> OllamaRef:
+        """`ref` in the spelling that its host, namespace, model and tag have in the store already."""
+        for other, _ in self._find_manifests().manifests:
+            if other.host.lower() == ref.host.lower():
+                ref = replace(ref, host=other.host)
+            if other.namespace.lower() == ref.namespace.lower():
+                ref = replace(ref, namespace=other.namespace)
+            if other.model.lower() == ref.model.lower():
+                ref = replace(ref, model=other.model)
+            if other.key == ref.key:
+                return other
+        return ref
+
+    def _publish(self, path: Path, content: bytes) -> None:
+        with storage_errors(self.root):
+            write_atomically(path, content)
+            path.chmod(_MODE)
+            sync_folder(path.parent)
+
+    def _settle(self) -> None:
+        """Remove what a writer left behind. With the lock held, nobody else is writing."""
+        with suppress(OSError):
+            for path in (*self.blobs.glob(f"{PARTIAL_PREFIX}*"), *self.blobs.glob(".*.tmp")):
+                path.unlink(missing_ok=True)
+            for path in self.manifests.glob("*/*/*/.*.tmp"):
+                path.unlink(missing_ok=True)
+            self._drop_unsettled()
+
+    def _drop_unsettled(self) -> None:
+        digests = self._unsettled.read()
+        needed = self._needed_without(set()) if digests else set()
+        if needed is None:
+            return
+        for digest in digests - needed:
             blob_path(self.blobs, digest).unlink(missing_ok=True)
+        self._unsettled.clear()
 
-    def _needed_without(self, keys: set[tuple[str, str, str, str]]) -> set[str]:
-        """Digests that the other models need. A manifest that cannot be read may need any: nothing is dropped."""
+    def _needed_without(self, keys: set[tuple[str, str, str, str]]) -> set[str] | None:
+        """Digests that the other models need. None: a manifest that cannot be read may need any."""
         models, problems = self.models()
         if problems:
-            return {f"sha256:{path.name.removeprefix('sha256-')}" for path in self.blobs.iterdir()}
+            return None
         return set().union(*(model.manifest.digests for model in models if model.ref.key not in keys))
-
-    def _remove_partials(self) -> None:
-        """What a killed import left behind. With the lock held, nobody is writing them."""
-        for path in self.blobs.glob(f"{PARTIAL_PREFIX}*"):
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _storage_errors(root: Path) -> Iterator[None]:
-    """Turn what the disk says into one line with a hint."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, (FileNotFoundError, InterruptedError)) or error.errno is None:
-            raise
-        raise _explain(error, root) from error
-
-
-def _explain(error: OSError, root: Path) -> StorageFailed:
-    hint = "set KDMGR_DATA_DIR to a folder with room that can be written"
-    return StorageFailed(f"cannot write below {root}: {error.strerror or error}", hint=hint)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can sync a folder."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

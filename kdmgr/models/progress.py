@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -13,3 +14,7 @@ class Progress:
     digest: str | None = None
     completed: int = 0
     total: int | None = None
+
+
+Report = Callable[[Progress], None]
+"""Called again and again while something long runs; whatever it raises stops the work and undoes it."""

@@ -1,124 +1,19 @@
-"""A model store on disk, in Ollama's layout; this half only reads.
-
-manifests/<host>/<namespace>/<model>/<tag>      JSON
-blobs/sha256-<hex>                              content by digest
-"""
+"""A model store on disk, in Ollama's layout; this half only reads."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 
-from kdmgr.errors import KdmgrError, NotFound, Unreadable
-from kdmgr.models.manifest import MAX_MANIFEST, Layer, Manifest, decode_manifest, hash_bytes
-from kdmgr.refs import OllamaRef, parse_ollama_name
-from kdmgr.units import format_bytes
+from kdmgr.errors import KdmgrError, Unreadable
+from kdmgr.models.layout import Found, blob_path, find_manifests, manifest_path
+from kdmgr.models.manifest import MAX_MANIFEST, decode_manifest, hash_bytes
+from kdmgr.models.stored_model import ParameterValue, StoredModel
+from kdmgr.refs import OllamaRef
+from kdmgr.units import printable
 
-ParameterValue = bool | int | float | str | tuple[str, ...]
-# Templates, prompts and licences are texts; a "text" larger than this is something else.
-MAX_TEXT = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class StoredModel:
-    """One installed model. Its texts are read when they are asked for."""
-
-    ref: OllamaRef
-    manifest: Manifest
-    digest: str
-    """sha256 of the manifest file, in hex: what Ollama lists as the model's ID."""
-    modified_at: datetime
-    blobs: Path
-
-    @property
-    def size(self) -> int:
-        """Bytes of all its blobs."""
-        return self.manifest.size
-
-    @property
-    def model_digest(self) -> str | None:
-        """Digest of the weights; None for a model that runs elsewhere."""
-        layer = self.manifest.find("model")
-        return layer.digest if layer else None
-
-    @property
-    def model_path(self) -> Path:
-        """The GGUF file. `NotFound` when the blob is gone, `Unreadable` when it is cut."""
-        return self._path("model")
-
-    @property
-    def projector_path(self) -> Path | None:
-        """The projector's file, for models that see."""
-        return self._path("projector") if self.manifest.find("projector") else None
-
-    def text(self, kind: str) -> str | None:
-        """The text of a `template`, `system` … layer; None when the model has none."""
-        layer = self.manifest.find(kind)
-        return self._read(layer) if layer else None
-
-    @property
-    def licenses(self) -> tuple[str, ...]:
-        """All licence texts."""
-        return tuple(self._read(layer) for layer in self.manifest.layers if layer.kind == "license")
-
-    @property
-    def parameters(self) -> dict[str, ParameterValue]:
-        """The `params` layer; empty when there is none."""
-        body = self._json("params")
-        if not isinstance(body, dict):
-            return {}
-        return {str(key): tuple(map(str, value)) if isinstance(value, list) else value for key, value in body.items()}
-
-    @property
-    def messages(self) -> tuple[tuple[str, str], ...]:
-        """The conversation that every chat begins with: (role, content)."""
-        body = self._json("messages")
-        entries = body if isinstance(body, list) else []
-        return tuple(
-            (str(entry.get("role", "")), str(entry.get("content", ""))) for entry in entries if isinstance(entry, dict)
-        )
-
-    @property
-    def config(self) -> Mapping[str, object]:
-        """The configuration blob: model_family, model_type, file_type …"""
-        try:
-            body = json.loads(self._read(self.manifest.config))
-        except ValueError as error:
-            raise Unreadable(f"the configuration of {self.ref} is damaged") from error
-        return body if isinstance(body, dict) else {}
-
-    def _json(self, kind: str) -> object:
-        text = self.text(kind)
-        try:
-            return None if text is None else json.loads(text)
-        except ValueError as error:
-            raise Unreadable(f"the {kind} layer of {self.ref} is damaged") from error
-
-    def _read(self, layer: Layer) -> str:
-        if layer.size > MAX_TEXT:
-            raise Unreadable(f"the {layer.kind} layer of {self.ref} has {format_bytes(layer.size)}")
-        return self._checked(layer).read_text(encoding="utf-8", errors="replace")
-
-    def _path(self, kind: str) -> Path:
-        layer = self.manifest.find(kind)
-        if layer is None:
-            raise NotFound(f"{self.ref} has no {kind} of its own", hint="it runs on another computer")
-        return self._checked(layer)
-
-    def _checked(self, layer: Layer) -> Path:
-        path = blob_path(self.blobs, layer.digest)
-        hint = f"remove the model and import or pull it again: {self.ref}"
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise NotFound(f"the {layer.kind} blob of {self.ref} is gone: {path.name}", hint=hint) from error
-        if size != layer.size:
-            found = f"{format_bytes(size)} instead of {format_bytes(layer.size)}"
-            raise Unreadable(f"the {layer.kind} blob of {self.ref} is damaged: {found}", hint=hint)
-        return path
+__all__ = ["ModelStore", "ParameterValue", "StoredModel", "blob_path", "file_size"]
 
 
 class ModelStore:
@@ -139,70 +34,83 @@ class ModelStore:
 
     def models(self) -> tuple[list[StoredModel], list[str]]:
         """All models, newest first, and a sentence for each manifest that cannot be read."""
-        found: list[StoredModel] = []
-        problems: list[str] = []
-        for path in self._manifest_paths():
+        found = self._find_manifests()
+        models, problems = [], found.problems
+        for ref, path in found.manifests:
             try:
-                found.append(self._read_manifest(path))
+                models.append(self._read_manifest(ref, path))
+            except FileNotFoundError:
+                continue  # removed while we were looking
             except (KdmgrError, OSError) as error:
-                problems.append(f"{path.relative_to(self.manifests)}: {error}")
-        return sorted(found, key=lambda model: model.modified_at, reverse=True), problems
+                problems.append(f"{printable(str(ref))}: {error}")
+        return sorted(models, key=lambda model: model.modified_at, reverse=True), problems
 
     def find(self, ref: OllamaRef) -> StoredModel | None:
-        """The model of this name, compared as Ollama does: without case."""
-        path = self.manifest_path(ref)
-        if path.is_file():
-            return self._read_manifest(path)
-        for other in self._manifest_paths():
-            if self._name(other).key == ref.key:
-                return self._read_manifest(other)
-        return None
+        """The model of this name, compared as Ollama does: without case. `Unreadable` for a broken manifest."""
+        located = self._locate(ref)
+        if located is None:
+            return None
+        try:
+            return self._read_manifest(*located)
+        except FileNotFoundError:
+            return None
+        except (Unreadable, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise Unreadable(f"{ref} cannot be read: {reason}", hint=f"to be rid of it, delete {located[1]}") from error
 
     def manifest_path(self, ref: OllamaRef) -> Path:
-        """Where the manifest of `ref` belongs. A valid name has no part that could leave the folder."""
-        return self.manifests / ref.host.replace(":", "_") / ref.namespace / ref.model / ref.tag
+        """Where the manifest of `ref` belongs, in the spelling of `ref`."""
+        return manifest_path(self.manifests, ref)
 
     def disk_use(self) -> int:
         """Bytes of all blobs, each counted once."""
+        return sum(file_size(path) or 0 for path in self._blob_paths())
+
+    def _blob_paths(self) -> list[Path]:
         try:
-            return sum(path.stat().st_size for path in self.blobs.iterdir() if path.name.startswith("sha256-"))
+            return [path for path in self.blobs.iterdir() if path.name.startswith("sha256-")]
         except OSError:
-            return 0
+            return []
 
-    def _manifest_paths(self) -> Iterator[Path]:
+    def _find_manifests(self) -> Found:
+        return find_manifests(self.manifests)
+
+    def _locate(self, ref: OllamaRef) -> tuple[OllamaRef, Path] | None:
+        """The name as it is spelled in the store, and its manifest."""
+        path = self.manifest_path(ref)
         try:
-            paths = sorted(self.manifests.glob("*/*/*/*"))
+            if path.is_file():
+                return ref, path
         except OSError:
-            return
-        for path in paths:
-            if path.is_file() and not path.name.startswith("."):
-                try:
-                    self._name(path)
-                except KdmgrError:
-                    continue
-                yield path
+            return None
+        return next((entry for entry in self._find_manifests().manifests if entry[0].key == ref.key), None)
 
-    def _name(self, path: Path) -> OllamaRef:
-        host, namespace, model, tag = path.relative_to(self.manifests).parts
-        # A colon cannot stand in a file name everywhere: host:port is written host_port where it cannot.
-        head, _, port = host.rpartition("_")
-        host = f"{head}:{port}" if head and port.isdigit() else host
-        return parse_ollama_name(f"{host}/{namespace}/{model}:{tag}")
-
-    def _read_manifest(self, path: Path) -> StoredModel:
-        status = path.stat()
-        if status.st_size > MAX_MANIFEST:
-            raise Unreadable("the manifest is larger than any real one")
-        encoded = path.read_bytes()
+    def _read_manifest(self, ref: OllamaRef, path: Path) -> StoredModel:
+        if not S_ISREG(path.stat().st_mode):
+            raise Unreadable("the manifest is not a file")
+        with path.open("rb") as file:
+            encoded = file.read(MAX_MANIFEST + 1)
         return StoredModel(
-            ref=self._name(path),
+            ref=ref,
             manifest=decode_manifest(encoded),
             digest=hash_bytes(encoded).removeprefix("sha256:"),
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+            modified_at=_moment(path.stat().st_mtime),
             blobs=self.blobs,
         )
 
 
-def blob_path(blobs: Path, digest: str) -> Path:
-    """`blobs/sha256-<hex>`."""
-    return blobs / digest.replace(":", "-")
+def file_size(path: Path) -> int | None:
+    """Bytes of a regular file; None where there is none (any more)."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if S_ISREG(status.st_mode) else None
+
+
+def _moment(seconds: float) -> datetime:
+    """A file's time; file systems hold years that Python has not."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
-from kdmgr.models.own_store import OwnStore
-from kdmgr.models.store import ModelStore
 from kdmgr.paths import Paths, default_paths
 from kdmgr.refs import ModelRef, parse_ref
-from kdmgr.services.library import Library
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.importing import Importing
+    from kdmgr.services.library import Library
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.rows import Assessment, ModelRow
 
@@ -57,6 +55,10 @@ class Services:
     @cached_property
     def library(self) -> Library:
         """Installed models."""
+        from kdmgr.models.own_store import OwnStore
+        from kdmgr.models.store import ModelStore
+        from kdmgr.services.library import Library
+
         return Library(OwnStore(self.paths.store), ModelStore(self.paths.ollama_models), self.headers)
 
     @cached_property
@@ -98,7 +100,7 @@ class Services:
 
     def open(self, ref: ModelRef) -> OpenedModel:
         """A model whose file is on this machine."""
-        return open_model(ref, self.library, self.headers)
+        return open_model(ref, self.headers, lambda: self.library)
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
         """The shape of a model and its source ("file" or "store")."""

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr import __version__
-from kdmgr.errors import NotFound, UsageError
+from kdmgr.errors import NotFound, Unreadable, UsageError
 from kdmgr.gguf.shape import ModelShape, read_shape
 from kdmgr.models.headers import read_file_header
 from kdmgr.models.ingest import ingest_file
-from kdmgr.models.manifest import CONFIG_TYPE, Layer, Manifest, encode_config
+from kdmgr.models.manifest import CONFIG_TYPE, Layer, Manifest
+from kdmgr.models.model_config import encode_config
 from kdmgr.models.own_store import OwnStore
-from kdmgr.models.progress import Progress
+from kdmgr.models.progress import Progress, Report
+from kdmgr.models.source_file import FileState, read_state
 from kdmgr.refs import OllamaRef
+from kdmgr.services.import_checks import require_importable, require_usable_name, require_whole_model
+from kdmgr.services.model_layers import model_config, modelfile_layers
 from kdmgr.services.receipts import ImportReceipt, Receipts
-from kdmgr.units import format_parameters
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
@@ -28,26 +30,33 @@ if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.models.store import StoredModel
 
-Report = Callable[[Progress], None]
-
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     """What is about to be imported, checked."""
 
     path: Path
+    state: FileState
     header: GgufHeader
     shape: ModelShape
     modelfile: Modelfile | None
+    catalog: Catalog
 
 
 class Importing:
     """Imports into one store."""
 
-    def __init__(self, store: OwnStore, receipts: Receipts, catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self,
+        store: OwnStore,
+        receipts: Receipts,
+        catalog: Callable[[], Catalog],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
         self._receipts = receipts
         self._catalog = catalog
+        self._now = now
 
     def import_model(
         self, path: Path, ref: OllamaRef, report: Report, *, modelfile: Path | None = None, replace: bool = False
@@ -57,60 +66,50 @@ class Importing:
         `report` is called after each block; what it raises cancels, and leaves nothing behind. Raises
         `UsageError` when the name is taken and `replace` is not set.
         """
+        require_usable_name(ref)
+        self._require_free(path, ref, replace)
         source = self._check(path, modelfile)
-        if self._store.find(ref) is not None and not replace:
-            raise UsageError(f"{ref} exists already", hint=f"another name, or kdmgr import --replace {path} {ref}")
-        with self._store.locked():
-            weights = ingest_file(self._store, source.path, "model", report)
+        with self._store.locked(f"importing {ref}", lambda sentence: report(Progress(f"waiting: {sentence}"))):
+            self._require_free(path, ref, replace)
+            weights = ingest_file(self._store, path, "model", report, since=source.state)
             report(Progress("writing manifest", weights.digest, weights.size, weights.size))
-            stored = self._store.write_manifest(ref, self._manifest(source, weights))
-        receipt = self._receipt(source, stored, weights)
-        self._receipts.save(ref, receipt)
-        return receipt
+            stored = self._store.write_manifest(ref, self._add_layers(source, weights))
+            return self._keep_receipt(stored, self._receipt(source, stored, weights))
+
+    def _require_free(self, path: Path, ref: OllamaRef, replace: bool) -> None:
+        """Asked twice: before the work, and when nobody else can take the name any more."""
+        if not replace and self._store.find(ref) is not None:
+            raise UsageError(f"{ref} exists already", hint=f"another name, or kdmgr import --replace {path} {ref}")
 
     def _check(self, path: Path, modelfile_path: Path | None) -> _Source:
         """Refuse whatever would fail later, before a byte is copied."""
+        state = read_state(path)
         header = read_file_header(path)
+        require_whole_model(path, header)
         shape = read_shape(header)
         modelfile = None
         if modelfile_path is not None:
             modelfile = read_modelfile(modelfile_path)
-            _require_same_file(modelfile, modelfile_path, path)
-        return _Source(path, header, shape, modelfile)
+            require_importable(modelfile, modelfile_path, path)
+        return _Source(path, state, header, shape, modelfile, self._catalog())
 
-    def _manifest(self, source: _Source, weights: Layer) -> Manifest:
-        layers = [weights, *self._modelfile_layers(source.modelfile)]
-        config = encode_config(
-            family=source.shape.architecture,
-            parameter_size=format_parameters(source.shape.parameters),
-            quant=source.shape.quant or "unknown",
-            digests=[layer.digest for layer in layers],
-        )
-        return Manifest(self._store.add_layer("config", config, media_type=CONFIG_TYPE), tuple(layers))
-
-    def _modelfile_layers(self, modelfile: Modelfile | None) -> list[Layer]:
-        """The layers that Ollama's create would make of the commands."""
-        if modelfile is None:
-            return []
-        texts = [("license", text) for text in modelfile.licenses]
-        texts += [(kind, text) for kind in ("template", "system") if (text := modelfile.last(kind)) is not None]
-        if modelfile.messages:
-            turns = [{"role": role, "content": content} for role, content in modelfile.messages]
-            texts.append(("messages", json.dumps(turns)))
-        if modelfile.parameters:
-            texts.append(("params", json.dumps(modelfile.parameters)))
-        return [self._store.add_layer(kind, text.encode()) for kind, text in texts]
+    def _add_layers(self, source: _Source, weights: Layer) -> Manifest:
+        """Store what the Modelfile says, and the configuration."""
+        texts = modelfile_layers(source.modelfile)
+        layers = (weights, *(self._store.add_layer(kind, content) for kind, content in texts))
+        config = encode_config(model_config(source.shape, source.modelfile), [layer.digest for layer in layers])
+        return Manifest(self._store.add_layer("config", config, media_type=CONFIG_TYPE), layers)
 
     def _receipt(self, source: _Source, stored: StoredModel, weights: Layer) -> ImportReceipt:
         template, template_source = find_template(source.header, source.modelfile)
-        match = self._match(source, weights)
+        match = _match(source, weights)
         return ImportReceipt(
             name=str(stored.ref),
             file=str(source.path.resolve()),
             size=weights.size,
             sha256=weights.digest.removeprefix("sha256:"),
             manifest_digest=stored.digest,
-            imported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            imported_at=self._now().isoformat(timespec="seconds"),
             kdmgr_version=__version__,
             architecture=source.shape.architecture,
             parameters=source.shape.parameters,
@@ -125,23 +124,27 @@ class Importing:
             warnings=_warnings(source, template, template_source),
         )
 
-    def _match(self, source: _Source, weights: Layer) -> Match | None:
-        from kdmgr.catalog.facts import read_facts
-        from kdmgr.catalog.match import match_student
-
-        return match_student(read_facts(source.header, source.shape, model_digest=weights.digest), self._catalog())
+    def _keep_receipt(self, stored: StoredModel, receipt: ImportReceipt) -> ImportReceipt:
+        """Save it. The model is complete without one: a receipt that cannot be saved is only a warning."""
+        try:
+            self._receipts.save(stored.ref, receipt)
+        except OSError as error:
+            warning = f"the receipt could not be saved: {error.strerror or error}"
+            return replace(receipt, warnings=(*receipt.warnings, warning))
+        return receipt
 
 
 def read_modelfile(path: Path) -> Modelfile:
     """Read and parse a Modelfile."""
-    from kdmgr.modelfile.parse import parse
+    from kdmgr.modelfile.parse import MAX_BYTES, parse
 
     try:
-        return parse(path.read_bytes())
+        with path.open("rb") as file:
+            return parse(file.read(MAX_BYTES + 1))
     except FileNotFoundError as error:
         raise NotFound(f"no such Modelfile: {path}", hint="`kdmgr modelfile list` names the ones kdmgr has") from error
     except OSError as error:
-        raise NotFound(f"cannot read {path}: {error.strerror or error}") from error
+        raise Unreadable(f"cannot read {path}: {error.strerror or error}", hint="-f takes a Modelfile") from error
 
 
 def find_template(header: GgufHeader, modelfile: Modelfile | None) -> tuple[str | None, str]:
@@ -152,25 +155,18 @@ def find_template(header: GgufHeader, modelfile: Modelfile | None) -> tuple[str 
     return (in_file, "gguf") if in_file else (None, "none")
 
 
+def _match(source: _Source, weights: Layer) -> Match | None:
+    from kdmgr.catalog.facts import read_facts
+    from kdmgr.catalog.match import match_student
+
+    return match_student(read_facts(source.header, source.shape, model_digest=weights.digest), source.catalog)
+
+
 def _family_name(template: str | None) -> str | None:
     from kdmgr.modelfile.templates import detect_family
 
     family = detect_family(template) if template else None
     return family.name if family else None
-
-
-def _require_same_file(modelfile: Modelfile, modelfile_path: Path, path: Path) -> None:
-    """FROM must mean the file that was given; anything else would import something unexpected."""
-    sources = modelfile.sources
-    if len(sources) > 1 or modelfile.values("adapter"):
-        raise UsageError(
-            f"{modelfile_path} names more than one file",
-            hint="projectors and adapters cannot be imported yet; leave one FROM and no ADAPTER",
-        )
-    named = (modelfile_path.parent / Path(sources[0]).expanduser()).resolve()
-    placeholder = sources[0] in ("./model.gguf", "model.gguf") and not named.exists()
-    if named != path.resolve() and not placeholder:
-        raise UsageError(f"{modelfile_path} is FROM {sources[0]}, not {path}", hint=f"write FROM {path.resolve()}")
 
 
 def _warnings(source: _Source, template: str | None, template_source: str) -> tuple[str, ...]:

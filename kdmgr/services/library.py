@@ -27,9 +27,19 @@ class InstalledModel:
     """"kdmgr" or "ollama"."""
 
     @property
+    def ref(self) -> OllamaRef:
+        """Its name."""
+        return self.stored.ref
+
+    @property
     def name(self) -> str:
         """The short form with its tag."""
         return str(self.stored.ref)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its manifest, in hex: the ID that Ollama lists."""
+        return self.stored.digest
 
     @property
     def size(self) -> int:
@@ -54,7 +64,7 @@ class Library:
         """Every installed model, newest first, and a sentence for each that cannot be read."""
         found: list[InstalledModel] = []
         problems: list[str] = []
-        for name, store in ((OWN, self.own), (OLLAMA, self.ollama)):
+        for name, store in self._stores():
             models, broken = store.models()
             found += [InstalledModel(model, name) for model in models]
             problems += [f"{store.root}: {sentence}" for sentence in broken]
@@ -62,7 +72,7 @@ class Library:
 
     def find(self, ref: OllamaRef) -> InstalledModel | None:
         """The model of this name; kdmgr's own store first."""
-        for name, store in ((OWN, self.own), (OLLAMA, self.ollama)):
+        for name, store in self._stores():
             stored = store.find(ref)
             if stored is not None:
                 return InstalledModel(stored, name)
@@ -98,9 +108,14 @@ class Library:
 
     def remove(self, models: list[InstalledModel]) -> None:
         """Remove models of kdmgr's own store."""
-        with self.own.locked():
+        with self.own.locked(f"removing {', '.join(model.name for model in models)}"):
             for model in models:
                 self.own.remove(model.stored)
+
+    def _stores(self) -> list[tuple[str, ModelStore]]:
+        """kdmgr's store and Ollama's; once where OLLAMA_MODELS is kdmgr's own."""
+        own: tuple[str, ModelStore] = (OWN, self.own)
+        return [own] if self.own.root.resolve() == self.ollama.root.resolve() else [own, (OLLAMA, self.ollama)]
 
     def _suggest(self, ref: OllamaRef) -> str:
         import difflib

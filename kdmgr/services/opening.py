@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.engines.protocol import ChatMessage, EngineModel
 from kdmgr.errors import NotFound
 from kdmgr.refs import FileRef, HubRef, ModelRef, OllamaRef
 
 if TYPE_CHECKING:
+    from kdmgr.engines.protocol import ChatMessage, EngineModel
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.models.headers import HeaderCache
     from kdmgr.services.library import InstalledModel, Library
@@ -28,18 +29,20 @@ class OpenedModel:
     path: Path
 
 
-def open_model(ref: ModelRef, library: Library, headers: HeaderCache) -> OpenedModel:
+def open_model(ref: ModelRef, headers: HeaderCache, library: Callable[[], Library]) -> OpenedModel:
     """Read the header of `ref`; `NotFound` for what is not on this machine."""
     if isinstance(ref, FileRef):
         return OpenedModel(ref, "file", headers.read(ref.path), None, ref.path)
     if isinstance(ref, HubRef):
         raise NotFound(f"{ref} is not on this machine", hint="download its .gguf file and name that")
-    installed = library.require(ref)
-    return OpenedModel(ref, "store", library.header(installed), installed, installed.stored.model_path)
+    installed = library().require(ref)
+    return OpenedModel(ref, "store", library().header(installed), installed, installed.stored.model_path)
 
 
 def engine_model(opened: OpenedModel) -> tuple[EngineModel, tuple[ChatMessage, ...], tuple[str, ...]]:
     """What the embedded engine is given, how every chat begins, and what a user should be warned of."""
+    from kdmgr.engines.protocol import ChatMessage, EngineModel
+
     template, warnings = _choose_template(opened)
     if opened.installed is None:
         return EngineModel(str(opened.ref), opened.path, chat_template=template), (), warnings

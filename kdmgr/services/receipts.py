@@ -59,10 +59,14 @@ class Receipts:
         try:
             body = json.loads(self._path(ref).read_bytes())
             known = {field.name: body[field.name] for field in fields(ImportReceipt)}
-            return ImportReceipt(**{**known, "warnings": tuple(known["warnings"])})
+            parameters = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in known["modelfile_parameters"].items()
+            }
+            return ImportReceipt(**{**known, "warnings": tuple(known["warnings"]), "modelfile_parameters": parameters})
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Unreadable(f"the receipt of {ref} is damaged", hint=f"remove {self._path(ref)}") from error
 
     def forget(self, ref: OllamaRef) -> None:

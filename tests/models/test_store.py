@@ -136,7 +136,9 @@ def test_names_from_the_disk_cannot_lead_outside(store: OwnStore) -> None:
     strange = store.manifests / "registry.ollama.ai" / "library" / "x y" / "latest"
     strange.parent.mkdir(parents=True)
     strange.write_text("{}")
-    assert store.models() == ([], [])
+    models, problems = store.models()
+    assert models == []
+    assert len(problems) == 1 and "not a model name" in problems[0]
     assert store.manifest_path(OllamaRef("m", "t", "n", "h:1")).is_relative_to(store.manifests)
 
 
