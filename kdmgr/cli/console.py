@@ -51,7 +51,7 @@ class Console:
             sys.stderr,
             color=bool(color),
             width=_terminal_width(env),
-            terminal=sys.stderr.isatty(),
+            terminal=sys.stderr.isatty() and env.get("TERM") != "dumb",
         )
 
     def print(self, text: str = "", *, end: str = "\n") -> None:

@@ -255,3 +255,49 @@ def test_shipped_modelfiles_can_be_listed_and_checked(cli: Cli, tmp_path: Path) 
     path = tmp_path / "Modelfile"
     path.write_text(cli("modelfile", "show", "qwen3").out)
     assert "chatml" in cli("modelfile", "check", path).out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal on Windows")
+def test_a_conversation_survives_ctrl_c_in_an_answer_and_at_the_prompt(cli: Cli, smol: str) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    chat = subprocess.Popen(
+        [sys.executable, "-m", "kdmgr", "chat", smol, "-n", "600", "--no-color"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=dict(os.environ),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = bytearray()
+
+    def wait_for(text: bytes, limit_s: float = 30) -> None:
+        until = time.monotonic() + limit_s
+        while text not in seen:
+            assert time.monotonic() < until, bytes(seen)
+            seen.extend(os.read(ours, 4096))
+        del seen[: seen.index(text) + len(text)]
+
+    try:
+        wait_for(b">>> ")
+        os.write(ours, b"Write a very long story about a lighthouse and every ship that passes it.\n")
+        wait_for(b"loading")
+        wait_for(b"\n")
+        wait_for(b" ")
+        chat.send_signal(signal.SIGINT)
+        wait_for(b"stopped")
+        wait_for(b">>> ")
+        chat.send_signal(signal.SIGINT)
+        wait_for(b"/bye or Ctrl-D leaves")
+        wait_for(b">>> ")
+        os.write(ours, b"Say hi.\n")
+        wait_for(b"tok/s")
+        wait_for(b">>> ")
+        os.write(ours, b"/bye\n")
+        assert chat.wait(10) == 0
+    finally:
+        chat.kill()
+        chat.wait()
+        os.close(ours)

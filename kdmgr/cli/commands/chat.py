@@ -110,12 +110,19 @@ async def _ask(console: Console) -> str:
     """One line from the terminal, with the editing that readline gives where there is one."""
     with suppress(ImportError):
         import readline  # noqa: F401  (importing it is what turns it on)
+    import signal
+
+    # asyncio's own handler would only mark the loop as cancelled, and the next answer would not begin.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         # Nothing else happens while the prompt waits: no answer streams, so the loop may stand still.
         return input(console.style(">>> ", "bold", "green"))  # noqa: ASYNC250
     except KeyboardInterrupt:
         console.print()
-        raise EOFError from None
+        console.note("/bye or Ctrl-D leaves")
+        return ""
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 async def _answer(session: ChatSession, prompt: str, console: Console, *, quiet: bool) -> int:
