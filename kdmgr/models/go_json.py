@@ -50,7 +50,11 @@ def _encode_float(value: float) -> str:
 
 
 def _shortest_float32(value: float) -> str:
-    """The fewest digits that are read back as the same float32."""
-    exact = struct.pack("f", value)
-    texts = (f"{value:.{digits}g}" for digits in range(1, 10))
-    return next((text for text in texts if struct.pack("f", float(text)) == exact), repr(value))
+    """The fewest digits that are read back as the same float32. `ValueError` for what overflows one."""
+    try:
+        exact = struct.pack("f", value)
+    except OverflowError as error:
+        raise ValueError(f"no float32 holds {value}") from error
+    (nearest,) = struct.unpack("f", exact)
+    texts = (f"{nearest:.{digits}g}" for digits in range(1, 10))
+    return next(text for text in texts if struct.pack("f", float(text)) == exact)
