@@ -87,7 +87,7 @@ def _lineage(assessment: Assessment) -> str:
     lineage = match.student.lineage
     relation = "" if match.relation == "itself" else f" ({match.relation} from it)"
     return (
-        f"{match.student.name}{relation}, taught by {lineage.teacher.name}: "
+        f"{match.student.name}{relation}; teacher: {lineage.teacher.name}; method: "
         f"{lineage.method} ({lineage.grade.value}); {match.certainty.value} match: {match.evidence[0]}"
     )
 
