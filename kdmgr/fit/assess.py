@@ -9,7 +9,7 @@ from kdmgr.fit.kv_cache import CELL_PADDING
 from kdmgr.fit.machine import Machine
 from kdmgr.fit.options import ResolvedOptions, RunOptions, resolve
 from kdmgr.fit.overhead import device_overhead
-from kdmgr.fit.placement import choose_device, place
+from kdmgr.fit.placement import place
 from kdmgr.fit.plan import FitReport, MemoryPlan, Verdict
 from kdmgr.fit.speed import predict_speed
 from kdmgr.fit.verdict import Judgement, judge
@@ -27,7 +27,7 @@ def assess(
     wanted = options or RunOptions()
     resolved = resolve(wanted, shape, machine)
     plan = place(shape, resolved, machine)
-    judgement = judge(plan)
+    judgement = judge(plan, wanted.margin_bytes)
     speed, why_no_speed = predict_speed(shape, resolved, plan, machine)
     if judgement.verdict in (Verdict.TOO_BIG, Verdict.UNKNOWN):
         speed = None
@@ -50,7 +50,7 @@ def assess(
 
 def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Judgement:
     """Only the verdict: what solvers ask many times."""
-    return judge(place(shape, resolve(options, shape, machine), machine))
+    return judge(place(shape, resolve(options, shape, machine), machine), options.margin_bytes)
 
 
 def largest_context(shape: ModelShape, machine: Machine, options: RunOptions, least: Verdict) -> int | None:
@@ -116,11 +116,8 @@ def _alternatives(
 def _unmeasured(machine: Machine, plan: MemoryPlan) -> list[str]:
     """What the machine leaves open."""
     left_open = []
-    device = choose_device(machine)
-    if device is not None and plan.n_gpu_layers:
+    for device, planned in zip(machine.devices, plan.devices, strict=True):
         overhead = device_overhead(device)
-        if overhead.size is None:
+        if planned.n_layers and overhead.size is None:
             left_open.append(f"overhead: {overhead.basis}")
-    if len(machine.devices) > 1:
-        left_open.append("placement over several GPUs: only the one with most free memory is planned for")
-    return left_open
+    return list(dict.fromkeys(left_open))

@@ -1,84 +1,53 @@
-"""The compute buffer: scratch memory of the graph, for one physical batch.
+"""The compute buffers: scratch memory of the graph, for one physical batch, wherever parts of it run.
 
-The engine's allocator reuses memory, so the buffer is as large as the graph's widest moment: either
-inside a feed-forward block (gate, up and their product stand beside the residual stream) or, without
-flash attention, inside attention, whose scores grow with the context. The widths were found by dry runs
-of llama.cpp (October 2026) over ten models, two batch sizes, three contexts, and equal its figures
-within 2 %; the one on a GPU keeps one stream less (a Qwen3-4B on CUDA at 8k: 85.01 MiB).
+The engine's graph is built from the header's tensors, split over host and devices, and its allocator is replayed
+(`kdmgr.fit.graph`), so the figures are those the engine arrives at: see tests/fit/test_architectures.py for the
+host, tests/fit/test_devices.py for devices, and tests/fit/test_published_loads.py for logs from real cards.
 """
 
 from __future__ import annotations
 
-from kdmgr.fit.kv_cache import full_cells, sliding_cells
-from kdmgr.fit.options import ResolvedOptions, cache_type
-from kdmgr.gguf.shape import Attention, ModelShape
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-F32, F16 = 4, 2
-# Token ids, positions, cache indices and output ids of a batch, in bytes per token.
-_INPUTS, _SLIDING_INPUTS = 36, 20
+from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.options import ResolvedOptions
+from kdmgr.gguf.shape import ModelShape
 
-
-def host_compute(shape: ModelShape, options: ResolvedOptions) -> int | None:
-    """Bytes of scratch when the whole graph runs on the CPU; None for an architecture not known."""
-    return _graph(shape, options, streams=5)
+F32 = 4
+# Their graphs are not modelled; what they keep between batches is known.
+_NO_GRAPH = ("rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7")
 
 
-def device_compute(shape: ModelShape, options: ResolvedOptions) -> int | None:
-    """Bytes of scratch on a device that runs the graph; None for an architecture not known."""
-    return _graph(shape, options, streams=4)
+@dataclass(frozen=True, slots=True)
+class ComputeBuffers:
+    """Bytes of scratch memory; None for an architecture whose graph is not known."""
+
+    host: int | None
+    devices: tuple[int | None, ...]
 
 
-def staging_compute(shape: ModelShape, options: ResolvedOptions) -> int | None:
-    """Bytes of pinned host memory when the graph runs on a device: its inputs before they are copied."""
-    if shape.attention is None or shape.n_embd is None:
-        return None
-    return _masks(shape.attention, options, F16) + options.n_ubatch * (4 * shape.n_embd * F32 + _INPUTS)
+def compute_buffers(
+    shape: ModelShape, options: ResolvedOptions, places: Sequence[Place], n_devices: int
+) -> ComputeBuffers:
+    """Scratch memory when layers lie at `places`: one for each layer, and one for the output layer."""
+    attention, n_embd = shape.attention, shape.n_embd
+    if attention is None or n_embd is None or shape.architecture in _NO_GRAPH:
+        return ComputeBuffers(None, (None,) * n_devices)
+    from kdmgr.fit.graph.model import build_graph
+    from kdmgr.fit.graph.schedule import Schedule
+
+    context = build_graph(shape, options, attention, n_embd, places)
+    if not n_devices:
+        return ComputeBuffers(context.graph.allocate(), ())
+    used = {place.device for place in places}
+    # A pipeline over devices needs every layer on one of them (llama-context.cpp, `pipeline_parallel`).
+    pipelined = n_devices > 1 and all(place.device >= 0 and not place.experts_on_host for place in places)
+    schedule = Schedule(context.graph, n_devices, pipelined=pipelined and len(used) > 1)
+    host, devices = schedule.sizes()
+    return ComputeBuffers(host, devices)
 
 
 def output_buffer(shape: ModelShape, options: ResolvedOptions) -> int | None:
     """Bytes for the logits that are read back, one token per slot; always in host memory."""
     return None if shape.n_vocab is None else shape.n_vocab * options.n_parallel * F32
-
-
-def _graph(shape: ModelShape, options: ResolvedOptions, streams: int) -> int | None:
-    attention, n_embd, n_ff = shape.attention, shape.n_embd, shape.n_ff
-    if attention is None or n_embd is None or n_ff is None:
-        return None
-    feed_forward = 3 * n_ff + streams * n_embd
-    if options.flash_attn:
-        widest, masks = feed_forward, _masks(attention, options, F16)
-    else:
-        kv = max(attention.n_head_kv) * attention.n_embd_head_k
-        widest = max(feed_forward + 2 * kv, _scores(attention, options) + _attention_streams(shape, attention))
-        masks = _masks(attention, options, F32)
-    inputs = _INPUTS + (_SLIDING_INPUTS if attention.n_swa else 0)
-    graph = options.n_ubatch * (widest * F32 + inputs) + masks + _rotations(attention, options)
-    if options.engine_build.limits_outputs:
-        return graph
-    return max(graph, options.n_ubatch * ((shape.n_vocab or 0) + n_embd) * F32)
-
-
-def _masks(attention: Attention, options: ResolvedOptions, element: int) -> int:
-    cells = full_cells(options)
-    if attention.n_swa:
-        cells += sliding_cells(options, attention.n_swa)
-    return cells // options.n_parallel * options.n_ubatch * element
-
-
-def _rotations(attention: Attention, options: ResolvedOptions) -> int:
-    """A quantised cache is rotated first: one square matrix each for K and V (llama.cpp, `attn_rot_k`)."""
-    k, v = cache_type(options.type_k).block_size > 1, cache_type(options.type_v).block_size > 1
-    return F32 * (k * attention.n_embd_head_k**2 + v * attention.n_embd_head_v**2)
-
-
-def _scores(attention: Attention, options: ResolvedOptions) -> int:
-    return full_cells(options) // options.n_parallel * max(attention.n_head)
-
-
-def _attention_streams(shape: ModelShape, attention: Attention) -> int:
-    """Elements per token beside the scores. Q finds room in what K, V and the stream leave free, if it is small."""
-    n_embd = shape.n_embd or 0
-    q = max(attention.n_head) * attention.n_embd_head_k
-    kv = max(attention.n_head_kv) * attention.n_embd_head_k
-    q_copies = 2 if q > n_embd else 1 if 2 * q > n_embd else 0
-    return (4 if attention.fused_qkv else 5) * n_embd + q_copies * q + (4 if attention.n_swa else 2) * kv

@@ -7,7 +7,8 @@ engine's own figures (tests/fit/test_exactness.py).
 from __future__ import annotations
 
 from kdmgr.fit.options import ResolvedOptions, cache_type
-from kdmgr.gguf.shape import Attention
+from kdmgr.gguf.layers import Attention
+from kdmgr.gguf.shape import ModelShape
 
 CELL_PADDING = 256
 
@@ -38,7 +39,17 @@ def layer_bytes(attention: Attention, options: ResolvedOptions) -> tuple[int, ..
 
 def token_bytes(attention: Attention, options: ResolvedOptions, layer: int) -> int:
     """Bytes that one cell takes in one layer."""
-    heads = attention.n_head_kv[layer]
-    return cache_type(options.type_k).row_bytes(heads * attention.n_embd_head_k) + cache_type(options.type_v).row_bytes(
-        heads * attention.n_embd_head_v
-    )
+    v_width = attention.v_width(layer)
+    if v_width and not options.flash_attn:
+        # Without flash attention V lies transposed, every layer as wide as the widest (TAG_V_CACHE_VARIABLE).
+        v_width = max(heads * size for heads, size in zip(attention.n_head_kv, attention.n_embd_head_v, strict=True))
+    k, v = cache_type(options.type_k), cache_type(options.type_v)
+    return k.row_bytes(attention.k_width(layer)) + v.row_bytes(v_width)
+
+
+def state_bytes(shape: ModelShape, options: ResolvedOptions) -> tuple[int, ...]:
+    """Bytes of recurrent state for each layer, over all slots (llama.cpp, src/llama-memory-recurrent.cpp)."""
+    recurrent = shape.recurrent
+    if recurrent is None:
+        return (0,) * shape.n_layer
+    return tuple(recurrent.layer_bytes * options.n_parallel * held for held in recurrent.layers)

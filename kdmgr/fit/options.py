@@ -9,13 +9,15 @@ from kdmgr.errors import UsageError
 from kdmgr.fit.machine import Machine
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.gguf.types import TENSOR_TYPES_BY_NAME, TensorType
-from kdmgr.units import GIB, format_bytes, format_count
+from kdmgr.units import GIB, MIB, format_bytes, format_count
 
 # What llama.cpp accepts for --cache-type-k and -v (common/arg.cpp, kv_cache_types).
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 # Ollama, server/routes.go: the default context by the total memory of all GPUs.
 CONTEXT_TIERS = ((47 * GIB, 262144), (23 * GIB, 32768))
 DEFAULT_CONTEXT = 4096
+MARGIN = 1024 * MIB
+"""What llama.cpp leaves free on each device (LLAMA_ARG_FIT_TARGET)."""
 
 
 class EngineBuild(StrEnum):
@@ -33,11 +35,24 @@ class EngineBuild(StrEnum):
         """Whether logits are kept for one token per slot only."""
         return self is not EngineBuild.OLLAMA_024
 
+    @property
+    def mixes_inputs(self) -> bool:
+        """Whether tokens and vectors may come in one batch, which takes two vectors per token more."""
+        return self is EngineBuild.LLAMA_CPP
+
     def default_ubatch(self, n_cells: int) -> int:
         """The physical batch for a cache of `n_cells` tokens over all slots (Ollama, llm/llama_server.go)."""
         if self is EngineBuild.OLLAMA_030 and n_cells > 4096:
             return 2048 if n_cells > 32768 else 1024
         return 512
+
+
+class SplitMode(StrEnum):
+    """How a model is spread over several devices (llama.cpp, `--split-mode`)."""
+
+    NONE = "none"
+    LAYER = "layer"
+    ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,19 @@ class RunOptions:
     engine_build: EngineBuild = EngineBuild.LLAMA_CPP
     n_gpu_layers: int | None = None
     """Layers to offload, set by hand; None lets the placement decide."""
+    n_cpu_moe: int = 0
+    """Layers, from the first, whose experts stay in host memory; set by hand."""
+    split_mode: SplitMode = SplitMode.LAYER
+    main_gpu: int = 0
+    """The device that runs everything without a split, and holds the cache when rows are split."""
+    tensor_split: tuple[float, ...] = ()
+    """Shares of the devices, set by hand; empty: by their free memory."""
+    margin_bytes: int = MARGIN
+    """What is left free on each device (LLAMA_ARG_FIT_TARGET)."""
+    projector_bytes: int = 0
+    """Weights of an image or audio projector, which goes to the main device."""
+    extra_bytes: int = 0
+    """Weights of adapters or of a draft model, on the main device too."""
 
     def __post_init__(self) -> None:
         cache_type(self.type_k)
@@ -81,6 +109,13 @@ class ResolvedOptions:
     flash_attn: bool
     engine_build: EngineBuild
     n_gpu_layers: int | None
+    n_cpu_moe: int = 0
+    split_mode: SplitMode = SplitMode.LAYER
+    main_gpu: int = 0
+    tensor_split: tuple[float, ...] = ()
+    margin_bytes: int = MARGIN
+    projector_bytes: int = 0
+    extra_bytes: int = 0
 
 
 def cache_type(name: str) -> TensorType:
@@ -109,6 +144,13 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         flash_attn=options.flash_attn,
         engine_build=options.engine_build,
         n_gpu_layers=options.n_gpu_layers,
+        n_cpu_moe=options.n_cpu_moe,
+        split_mode=options.split_mode,
+        main_gpu=options.main_gpu,
+        tensor_split=options.tensor_split,
+        margin_bytes=options.margin_bytes,
+        projector_bytes=options.projector_bytes,
+        extra_bytes=options.extra_bytes,
     )
 
 

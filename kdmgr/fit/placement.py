@@ -1,132 +1,215 @@
-"""Which layers go where: onto one device as far as it holds them, the rest to the host.
+"""Which layers go where: as the engine would put them, on one device or several, the rest to the host.
 
-Order as in llama.cpp: the output layer first, then blocks from the last to the first
-(`-ngl` counts them so). Several devices: the one with most free memory, as Ollama chooses for a model
-that fits one.
+Sources: llama.cpp, common/fit.cpp (fitting) and src/llama-model.cpp (the default split); Ollama 0.30,
+server/sched.go (one device or all).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from kdmgr.fit.compute import device_compute, host_compute, output_buffer, staging_compute
-from kdmgr.fit.kv_cache import layer_bytes
+from kdmgr.fit.compute import output_buffer
+from kdmgr.fit.filling import fill, split_by_share
+from kdmgr.fit.graph.allocator import HOST
+from kdmgr.fit.layout import Costs, Kept, Share, Slot
 from kdmgr.fit.machine import Device, Machine
-from kdmgr.fit.options import ResolvedOptions
+from kdmgr.fit.options import EngineBuild, ResolvedOptions, SplitMode
 from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
 from kdmgr.fit.plan import Components, DevicePlan, MemoryPlan
 from kdmgr.gguf.shape import ModelShape
-from kdmgr.units import MIB
 
-MARGIN = 1024 * MIB
-"""What llama.cpp leaves free on each device (LLAMA_ARG_FIT_TARGET)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Costs:
-    """Everything that does not depend on how many layers are offloaded."""
-
-    shape: ModelShape
-    kv: tuple[int, ...] | None
-    device_compute: int | None
-    host_compute: int | None
-    staging: int | None
-    output: int | None
-
-    @property
-    def n_layers(self) -> int:
-        return self.shape.n_layer + 1
+# Ollama 0.30 runs a model on one GPU when its own estimate takes no more than this share of its free memory.
+_ONE_GPU_SHARE = 0.8
 
 
 def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> MemoryPlan:
     """The plan that an engine with these options would come to on `machine`."""
-    costs = _cost(shape, options)
-    device = choose_device(machine)
-    if device is None or options.n_gpu_layers == 0:
-        return _assemble(costs, machine, None, 0)
-    if options.n_gpu_layers is not None:
-        return _assemble(costs, machine, device, min(options.n_gpu_layers, costs.n_layers))
-    if _on_device(costs, device, costs.n_layers).known <= device.free_bytes:
-        return _assemble(costs, machine, device, costs.n_layers)
-    return _assemble(costs, machine, device, _most_layers(costs, device))
+    devices = usable_devices(machine)
+    chosen = _choose_devices(shape, options, devices)
+    if options.n_gpu_layers == 0 or not chosen:
+        costs = Costs(shape, options, 0)
+        return _assemble(costs, machine, (), [Slot()] * costs.n_layers)
+    costs = Costs(shape, options, len(chosen))
+    if options.split_mode is SplitMode.ROW and len(chosen) > 1:
+        return _split_rows(costs, machine, chosen)
+    return _assemble(costs, machine, chosen, _lay_out(costs, chosen))
+
+
+def usable_devices(machine: Machine) -> tuple[Device, ...]:
+    """The devices that an engine would use: of the library with most memory, and no integrated GPU beside others."""
+    if not machine.devices:
+        return ()
+    memory: dict[object, int] = {}
+    for device in machine.devices:
+        memory[device.backend] = memory.get(device.backend, 0) + device.total_bytes
+    library = max(memory, key=lambda backend: memory[backend])
+    found = tuple(device for device in machine.devices if device.backend is library)
+    return tuple(device for device in found if not device.unified) or found
 
 
 def choose_device(machine: Machine) -> Device | None:
     """The device with most free memory; None on a machine without one."""
-    return max(machine.devices, key=lambda device: device.free_bytes, default=None)
+    return max(usable_devices(machine), key=lambda device: device.free_bytes, default=None)
 
 
-def _cost(shape: ModelShape, options: ResolvedOptions) -> _Costs:
-    return _Costs(
-        shape=shape,
-        kv=layer_bytes(shape.attention, options) if shape.attention else None,
-        device_compute=device_compute(shape, options),
-        host_compute=host_compute(shape, options),
-        staging=staging_compute(shape, options),
-        output=output_buffer(shape, options),
-    )
+def budget(device: Device) -> int:
+    """Bytes that the engine's buffers may take on `device`: what is free, without the driver's context."""
+    return max(device.free_bytes - (device_overhead(device).size or 0), 0)
 
 
-def _most_layers(costs: _Costs, device: Device) -> int:
-    budget = device.free_bytes - MARGIN
-    counts = range(costs.n_layers, 0, -1)
-    return next((n for n in counts if _on_device(costs, device, n).known <= budget), 0)
+def _choose_devices(shape: ModelShape, options: ResolvedOptions, devices: tuple[Device, ...]) -> tuple[Device, ...]:
+    if len(devices) < 2:
+        return devices
+    if options.split_mode is SplitMode.NONE:
+        return (devices[min(options.main_gpu, len(devices) - 1)],)
+    if options.engine_build is not EngineBuild.LLAMA_CPP:
+        best = max(devices, key=lambda device: device.free_bytes)
+        if _ollamas_estimate(shape, options) <= _ONE_GPU_SHARE * best.free_bytes:
+            return (best,)
+    return devices
 
 
-def _assemble(costs: _Costs, machine: Machine, device: Device | None, n_gpu_layers: int) -> MemoryPlan:
-    plans = tuple(
-        DevicePlan(
-            name=each.name,
-            kind=each.backend.value,
-            total_bytes=each.total_bytes,
-            free_bytes=each.free_bytes,
-            n_layers=n_gpu_layers if each is device else 0,
-            components=_on_device(costs, each, n_gpu_layers) if each is device else Components(),
+def _ollamas_estimate(shape: ModelShape, options: ResolvedOptions) -> int:
+    """What Ollama 0.30 predicts before it loads: the file, and a cache of the fewest heads in every layer."""
+    attention = shape.attention
+    if attention is None or not shape.n_embd or not max(attention.n_head):
+        return shape.weights.total
+    heads = min((n for n in attention.n_head_kv if n), default=0)
+    size = shape.n_embd // max(attention.n_head)
+    return shape.weights.total + 2 * shape.n_layer * heads * size * options.n_ctx * options.n_parallel * 2
+
+
+def _lay_out(costs: Costs, devices: Sequence[Device]) -> list[Slot]:
+    options = costs.options
+    whole = _default_layout(costs, devices, costs.n_layers)
+    if options.n_gpu_layers is not None:
+        return _default_layout(costs, devices, min(options.n_gpu_layers, costs.n_layers))
+    extra = options.projector_bytes + options.extra_bytes
+    room = [budget(device) - (extra if index == 0 else 0) for index, device in enumerate(devices)]
+    targets = [free - options.margin_bytes for free in room]
+    if options.n_cpu_moe or _within(costs, whole, targets):
+        return whole
+    fitted = fill(costs, targets)
+    if not _is_whole(fitted) and _within(costs, whole, room):
+        return whole
+    return fitted
+
+
+def _is_whole(slots: Sequence[Slot]) -> bool:
+    return all(slot.device != HOST and slot.kept is Kept.ALL for slot in slots)
+
+
+def _within(costs: Costs, slots: Sequence[Slot], limits: Sequence[int]) -> bool:
+    shares = costs.shares(slots)
+    return all(shares[index].known <= limit for index, limit in enumerate(limits))
+
+
+def _default_layout(costs: Costs, devices: Sequence[Device], n_gpu_layers: int) -> list[Slot]:
+    """The engine's own split: the last `n_gpu_layers` layers, shared out by free memory."""
+    options = costs.options
+    by_hand = options.tensor_split if any(options.tensor_split[: len(devices)]) else ()
+    shares = [*by_hand[: len(devices)], *[0.0] * (len(devices) - len(by_hand))] if by_hand else map(budget, devices)
+    slots = [Slot()] * (costs.n_layers - n_gpu_layers)
+    for index, count in enumerate(split_by_share(n_gpu_layers, list(shares))):
+        slots += [Slot(index)] * count
+    experts = costs.shape.weights.experts
+    return [
+        replace(slot, kept=Kept.DENSE)
+        if layer < options.n_cpu_moe and layer < len(experts) and experts[layer] and slot.device != HOST
+        else slot
+        for layer, slot in enumerate(slots)
+    ]
+
+
+def _split_rows(costs: Costs, machine: Machine, devices: Sequence[Device]) -> MemoryPlan:
+    """`-sm row`: the weights of every layer are shared out, cache and scratch lie on the main device."""
+    options = costs.options
+    n_gpu_layers = costs.n_layers if options.n_gpu_layers is None else min(options.n_gpu_layers, costs.n_layers)
+    main = min(options.main_gpu, len(devices) - 1)
+    single = Costs(costs.shape, options, 1)
+    slots = [Slot()] * (costs.n_layers - n_gpu_layers) + [Slot(0)] * n_gpu_layers
+    shares = single.shares(slots)
+    parts = options.tensor_split[: len(devices)] or tuple(float(budget(device)) for device in devices)
+    total = sum(parts) or 1.0
+    held = {HOST: shares[HOST]}
+    for index in range(len(devices)):
+        mine = replace(
+            Share() if index != main else shares[0],
+            weights=int(shares[0].weights * parts[index] / total),
+            reads=int(shares[0].reads * parts[index] / total),
         )
-        for each in machine.devices
-    )
+        held[index] = mine
+    return _make_plan(costs, machine, devices, held, {main: n_gpu_layers}, {}, n_gpu_layers)
+
+
+def _assemble(costs: Costs, machine: Machine, devices: Sequence[Device], slots: Sequence[Slot]) -> MemoryPlan:
+    counts: dict[int, int] = {}
+    without_experts: dict[int, int] = {}
+    for slot in slots:
+        counts[slot.device] = counts.get(slot.device, 0) + 1
+        if slot.device != HOST and slot.kept is not Kept.ALL:
+            without_experts[slot.device] = without_experts.get(slot.device, 0) + 1
+    n_gpu_layers = costs.n_layers - counts.get(HOST, 0)
+    return _make_plan(costs, machine, devices, costs.shares(slots), counts, without_experts, n_gpu_layers)
+
+
+def _make_plan(
+    costs: Costs,
+    machine: Machine,
+    devices: Sequence[Device],
+    shares: dict[int, Share],
+    counts: dict[int, int],
+    without_experts: dict[int, int],
+    n_gpu_layers: int,
+) -> MemoryPlan:
+    indexes = {id(device): index for index, device in enumerate(devices)}
+    plans = []
+    for device in machine.devices:
+        index = indexes.get(id(device))
+        used = index is not None and (index in counts or bool(shares[index].known))
+        plans.append(
+            DevicePlan(
+                name=device.name,
+                kind=device.backend.value,
+                total_bytes=device.total_bytes,
+                free_bytes=device.free_bytes,
+                n_layers=counts.get(index, 0) if index is not None else 0,
+                components=_on_device(costs.options, device, shares[index], index)
+                if used and index is not None
+                else Components(),
+                reads=shares[index].reads if index is not None else 0,
+                n_expert_layers=without_experts.get(index, 0) if index is not None else 0,
+            )
+        )
+    output = output_buffer(costs.shape, costs.options)
+    held = shares[HOST]
     host = DevicePlan(
         name=machine.host.cpu or "CPU",
         kind="host",
         total_bytes=machine.host.total_bytes,
         free_bytes=machine.host.available_bytes,
         n_layers=costs.n_layers - n_gpu_layers,
-        components=_on_host(costs, n_gpu_layers),
+        components=Components(
+            weights=held.weights,
+            kv_cache=held.kv_cache,
+            recurrent=None if held.kv_cache is None else held.recurrent,
+            compute=None if held.compute is None or output is None else held.compute + output,
+            projector=costs.options.projector_bytes + costs.options.extra_bytes if not devices else 0,
+            overhead=HOST_RUNTIME,
+        ),
+        reads=held.reads,
     )
-    return MemoryPlan(plans, host, n_gpu_layers, costs.n_layers)
+    return MemoryPlan(tuple(plans), host, n_gpu_layers, costs.n_layers)
 
 
-def _on_device(costs: _Costs, device: Device, n_gpu_layers: int) -> Components:
-    if n_gpu_layers == 0:
-        return Components()
-    weights, blocks = costs.shape.weights, n_gpu_layers - 1
-    first = costs.shape.n_layer - blocks
-    compute = costs.device_compute
-    if compute is not None and blocks < costs.shape.n_layer:
-        # Large batches are multiplied on the GPU even where the weights stay with the CPU: room for one.
-        compute += weights.largest
+def _on_device(options: ResolvedOptions, device: Device, share: Share, index: int) -> Components:
+    main = index == min(options.main_gpu, index) if options.split_mode is SplitMode.ROW else index == 0
     return Components(
-        weights=weights.output_layer + sum(weights.blocks[first:]),
-        kv_cache=None if costs.kv is None else sum(costs.kv[first:]),
-        recurrent=None if costs.kv is None else 0,
-        compute=compute,
+        weights=share.weights,
+        kv_cache=share.kv_cache,
+        recurrent=None if share.kv_cache is None else share.recurrent,
+        compute=share.compute,
+        projector=options.projector_bytes + options.extra_bytes if main else 0,
         overhead=device_overhead(device).size,
-    )
-
-
-def _on_host(costs: _Costs, n_gpu_layers: int) -> Components:
-    weights = costs.shape.weights
-    left = costs.shape.n_layer - max(n_gpu_layers - 1, 0)
-    if n_gpu_layers == 0:
-        held, compute = weights.total, costs.host_compute
-    else:
-        held, compute = weights.input + sum(weights.blocks[:left]), costs.staging
-        if left and compute is not None and costs.host_compute is not None:
-            compute = max(compute, costs.host_compute)
-    unknown = costs.kv is None
-    return replace(
-        Components(weights=held, overhead=HOST_RUNTIME),
-        kv_cache=None if costs.kv is None else sum(costs.kv[:left]),
-        recurrent=None if unknown else 0,
-        compute=None if compute is None or costs.output is None else compute + costs.output,
     )

@@ -68,6 +68,10 @@ class DevicePlan:
     n_layers: int
     """Blocks placed here, the output layer counted as one."""
     components: Components
+    reads: int = 0
+    """Bytes of weights that one token makes this place read."""
+    n_expert_layers: int = 0
+    """Of the layers here, those whose experts stay in host memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,16 @@ class MemoryPlan:
     n_gpu_layers: int
     n_layers: int
     """Blocks and the output layer: what "all on the GPU" means."""
+
+    @property
+    def n_expert_layers(self) -> int:
+        """Layers on devices whose experts stay in host memory."""
+        return sum(device.n_expert_layers for device in self.devices)
+
+    @property
+    def whole(self) -> bool:
+        """Whether devices hold every layer, with all it has."""
+        return self.n_gpu_layers == self.n_layers and not self.n_expert_layers
 
     @property
     def components(self) -> Components:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from kdmgr.fit.kv_cache import token_bytes
 from kdmgr.fit.machine import Backend, Device, Machine
 from kdmgr.fit.options import ResolvedOptions
-from kdmgr.fit.placement import choose_device
 from kdmgr.fit.plan import MemoryPlan, Speed
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.units import GIB, format_speed
@@ -49,28 +48,36 @@ _BEFORE_AMPERE = ("Maxwell", "Pascal", "Volta", "Turing", "Kepler")
 def predict_speed(
     shape: ModelShape, options: ResolvedOptions, plan: MemoryPlan, machine: Machine
 ) -> tuple[Speed | None, str | None]:
-    """The expected decoding speed, or None and the reason why it cannot be told."""
-    read = _bytes_read(shape)
+    """The expected decoding speed, or None and the reason why it cannot be told.
+
+    Every place reads its own weights, one after the other: several devices hold more, but are no faster.
+    """
     cache = _cache_read(shape, options)
     if cache is None:
         return None, "speed: the cache of this architecture is not known"
-    device = choose_device(machine)
-    if device is None or plan.n_gpu_layers == 0:
-        return _bound_by_host(read + cache, machine)
-    family = find_family(device)
-    if family is None or device.bandwidth is None:
-        return None, f"speed: no {'figures for' if device.bandwidth else 'bandwidth known of'} {device.name}"
-    on_device = read * _share(plan)
-    seconds = (on_device * _moe(shape, 1.3) + cache) / (family.efficiency * device.bandwidth)
-    seconds += shape.n_layer * family.layer_s * _moe(shape, 1.5)
-    spilled = read - on_device
+    used = [(device, planned) for device, planned in zip(machine.devices, plan.devices, strict=True) if planned.reads]
+    spilled = plan.host.reads
+    if not used:
+        return _bound_by_host(spilled + cache, machine)
+    slowest = max(used, key=lambda pair: pair[1].reads)[0]
+    family = find_family(slowest)
+    if family is None:
+        return None, f"speed: no figures for {slowest.name}"
+    total = sum(planned.reads for _, planned in used) + spilled
+    seconds = shape.n_layer * family.layer_s * _moe(shape, 1.5)
+    for device, planned in used:
+        if device.bandwidth is None:
+            return None, f"speed: no bandwidth known of {device.name}"
+        read = planned.reads * _moe(shape, 1.3) + cache * planned.reads / total
+        seconds += read / (family.efficiency * device.bandwidth)
     if spilled:
         if machine.host.bandwidth is None:
             return None, "speed: part of the model runs on the CPU, whose bandwidth has not been measured"
-        seconds += spilled / machine.host.bandwidth
+        seconds += (spilled + cache * spilled / total) / machine.host.bandwidth
     grade = _grade(family, shape, bool(spilled))
     low, high = _BANDS[grade]
-    basis = f"{family.name} at {format_speed(device.bandwidth)} ({device.bandwidth_basis or device.basis})"
+    bandwidth = format_speed(slowest.bandwidth or 0)
+    basis = f"{family.name} at {bandwidth} ({slowest.bandwidth_basis or slowest.basis})"
     depth = min(DEPTH, options.n_ctx)
     return Speed(1 / seconds, low / seconds, high / seconds, f"{basis}, {depth} tokens deep", grade), None
 
@@ -94,33 +101,20 @@ def _is_old(device: Device) -> bool:
     return (device.architecture or "").startswith(_BEFORE_AMPERE)
 
 
-def _bytes_read(shape: ModelShape) -> int:
-    """Weights that one token makes the engine read."""
-    weights = shape.weights
-    read = weights.total - (0 if weights.tied else weights.input)
-    if shape.n_expert and shape.n_expert_used:
-        idle = 1 - shape.n_expert_used / shape.n_expert
-        read -= int(sum(weights.experts) * idle)
-    return read
-
-
 def _cache_read(shape: ModelShape, options: ResolvedOptions) -> int | None:
     attention = shape.attention
     if attention is None:
         return None
     depth = min(DEPTH, options.n_ctx)
-    return sum(
+    state = 0 if shape.recurrent is None else shape.recurrent.layer_bytes * sum(shape.recurrent.layers)
+    return state + sum(
         token_bytes(attention, options, layer) * (min(depth, attention.n_swa) if slides else depth)
         for layer, slides in enumerate(attention.slides)
     )
 
 
-def _share(plan: MemoryPlan) -> float:
-    return plan.n_gpu_layers / plan.n_layers
-
-
 def _moe(shape: ModelShape, factor: float) -> float:
-    return factor if shape.n_expert else 1.0
+    return factor if shape.experts else 1.0
 
 
 def _grade(family: Family, shape: ModelShape, spills: bool) -> str:

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdmgr.fit.placement import MARGIN
+from kdmgr.fit.options import MARGIN
 from kdmgr.fit.plan import DevicePlan, MemoryPlan, Verdict
 from kdmgr.units import format_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`headroom` in bytes: left where the model runs, or (negative) missing."""
+    """`headroom` in bytes: left where the model runs, on the fullest device, or (negative) missing."""
 
     verdict: Verdict
     reason: str
     headroom: int | None
 
 
-def judge(plan: MemoryPlan) -> Judgement:
+def judge(plan: MemoryPlan, margin: int = MARGIN) -> Judgement:
     """The verdict on `plan`, after the words of `Verdict`."""
-    used = next((device for device in plan.devices if device.n_layers), None)
+    used = [device for device in plan.devices if device.n_layers]
     if plan.components.kv_cache is None or plan.components.compute is None:
-        return _judge_unknown(plan, used)
-    if used is None:
+        return _judge_unknown(plan)
+    if not used:
         return _judge_host(plan)
-    if used.components.known > (used.free_bytes or 0):
-        return _too_big(f"{plan.n_gpu_layers} layers need", used.components.known, used.free_bytes or 0, used.name)
-    if plan.n_gpu_layers < plan.n_layers:
-        return _judge_partial(plan, used)
-    headroom = (used.free_bytes or 0) - used.components.known
-    left = f"{format_bytes(headroom)} of {format_bytes(used.free_bytes)} free memory on {used.name} stay free"
-    if headroom >= MARGIN:
+    fullest = min(used, key=_left)
+    if _left(fullest) < 0:
+        what = f"{fullest.n_layers} layers need"
+        return _too_big(what, fullest.components.known, fullest.free_bytes or 0, fullest.name)
+    if not plan.whole:
+        return _judge_partial(plan, used, fullest)
+    headroom = _left(fullest)
+    left = _describe_rest(used, fullest)
+    if headroom >= margin:
         return Judgement(Verdict.FITS, left, headroom)
-    return Judgement(Verdict.TIGHT, f"only {left}, less than the {format_bytes(MARGIN)} margin", headroom)
+    return Judgement(Verdict.TIGHT, f"only {left}, less than the {format_bytes(margin)} margin", headroom)
+
+
+def _left(device: DevicePlan) -> int:
+    return (device.free_bytes or 0) - device.components.known
+
+
+def _describe_rest(used: Sequence[DevicePlan], fullest: DevicePlan) -> str:
+    left = (
+        f"{format_bytes(_left(fullest))} of {format_bytes(fullest.free_bytes)} free memory on {fullest.name} stay free"
+    )
+    return left if len(used) == 1 else f"{left}, the fullest of {len(used)} GPUs"
 
 
 def _judge_host(plan: MemoryPlan) -> Judgement:
@@ -47,20 +61,22 @@ def _judge_host(plan: MemoryPlan) -> Judgement:
     return Judgement(Verdict.CPU, reason, available - need)
 
 
-def _judge_partial(plan: MemoryPlan, used: DevicePlan) -> Judgement:
+def _judge_partial(plan: MemoryPlan, used: Sequence[DevicePlan], fullest: DevicePlan) -> Judgement:
     need, available = plan.host.components.known, plan.host.free_bytes
-    where = f"{plan.n_gpu_layers} of {plan.n_layers} layers on {used.name}"
+    name = used[0].name if len(used) == 1 else f"{len(used)} GPUs"
+    where = f"{plan.n_gpu_layers} of {plan.n_layers} layers on {name}"
+    if plan.n_expert_layers:
+        where += f", the experts of {plan.n_expert_layers} on the host"
     if available is None:
         return Judgement(Verdict.UNKNOWN, f"{where}; the rest needs {format_bytes(need)} of host memory", None)
     if need > available:
         return _too_big(f"{where}, the rest needs", need, available, "the host")
-    headroom = (used.free_bytes or 0) - used.components.known
-    return Judgement(Verdict.PARTIAL, f"{where}; {format_bytes(need)} of host memory for the rest", headroom)
+    return Judgement(Verdict.PARTIAL, f"{where}; {format_bytes(need)} of host memory for the rest", _left(fullest))
 
 
-def _judge_unknown(plan: MemoryPlan, used: DevicePlan | None) -> Judgement:
+def _judge_unknown(plan: MemoryPlan) -> Judgement:
     weights = plan.components.weights
-    room = (plan.host.free_bytes or 0) + (used.free_bytes or 0 if used else 0)
+    room = (plan.host.free_bytes or 0) + sum(device.free_bytes or 0 for device in plan.devices if device.n_layers)
     if plan.host.free_bytes is not None and weights > room:
         return _too_big("the weights alone need", weights, room, "this machine")
     return Judgement(

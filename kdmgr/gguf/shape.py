@@ -1,34 +1,48 @@
 """`GgufHeader` to `ModelShape`: the numbers that decide memory and speed, under llama.cpp's names.
 
-This is the only place that knows GGUF's metadata keys.
+GGUF's metadata keys are known in this package only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdmgr.errors import Unreadable
 from kdmgr.gguf.architectures import RULES, Rules
 from kdmgr.gguf.header import GgufHeader, LongArray
+from kdmgr.gguf.keys import Keys
+from kdmgr.gguf.layers import (
+    Attention,
+    Recurrent,
+    StateSpace,
+    read_attention,
+    read_state,
+    read_state_space,
+    recurrent_layers,
+)
 from kdmgr.gguf.types import FILE_TYPES
-from kdmgr.gguf.weights import Weights, weigh
+from kdmgr.gguf.weights import Layers, Weights, weigh
 
 # llama.cpp, LLAMA_MAX_LAYERS.
 MAX_LAYERS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """What a KV cache is made of; tuples hold one entry per layer."""
+class Experts:
+    """A mixture of experts. Widths in elements of one expert's hidden layer."""
 
-    n_head: tuple[int, ...]
-    n_head_kv: tuple[int, ...]
-    n_embd_head_k: int
-    n_embd_head_v: int
-    n_swa: int
-    """Tokens a sliding layer looks back; 0 when no layer slides."""
-    slides: tuple[bool, ...]
-    fused_qkv: bool
+    n_expert: int
+    n_expert_used: int
+    n_ff: int
+    n_ff_shared: int
+    """Of the experts that every token passes; 0 without any."""
+    n_group: int = 0
+    n_group_used: int = 0
+    """Experts may come in groups, of which a token is sent to the best few only; 0: they do not."""
+    normalises: bool = False
+    """Whether the weights of the chosen experts are made to sum to one, where the header says so."""
+    scales: bool = False
+    """Whether they are then multiplied by a constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +59,16 @@ class ModelShape:
     n_ff: int | None
     """Of the widest layer."""
     n_vocab: int | None
-    n_expert: int
-    n_expert_used: int
+    experts: Experts | None
     attention: Attention | None
+    recurrent: Recurrent | None
+    state_space: StateSpace
+    lora_ranks: tuple[int, int]
+    """Ranks of the compressed query and of the compressed key and value; 0 without latent attention."""
     weights: Weights
+    layers: Layers
+    n_deepstack: int
+    """Layers that an image's features are added to again; a token then carries as many vectors more."""
     has_chat_template: bool
     unknown: tuple[str, ...]
     """What the header leaves open, each as a sentence."""
@@ -61,15 +81,19 @@ def read_shape(header: GgufHeader) -> ModelShape:
         raise Unreadable("the header names no architecture", hint="is this an old or a partial GGUF?")
     if not header.tensors:
         raise Unreadable("the file holds no tensors", hint="a vocabulary or the first shard of a set is no model")
-    keys = _Keys(header, architecture)
+    keys = Keys(header, architecture)
     n_layer = keys.integer("block_count")
     if n_layer is None or not 1 <= n_layer <= MAX_LAYERS:
         raise Unreadable(
             f"the header claims {n_layer} layers" if n_layer is not None else "the header gives no number of layers",
             hint="only whole models can be sized: no projectors, adapters or later shards",
         )
+    n_layer -= min(keys.integer("nextn_predict_layers") or 0, n_layer - 1)
     rules = RULES.get(architecture)
-    attention, unknown = _read_attention(header, keys, n_layer, rules)
+    space = read_state_space(keys)
+    recurrent = recurrent_layers(keys, n_layer, rules or Rules())
+    attention, unknown = _read_attention(header, keys, n_layer, rules, recurrent)
+    weights, layers = weigh(header, n_layer, copies_head=rules is None or rules.copies_head)
     return ModelShape(
         name=header.text("general.name"),
         architecture=architecture,
@@ -80,10 +104,14 @@ def read_shape(header: GgufHeader) -> ModelShape:
         n_embd=keys.integer("embedding_length"),
         n_ff=max(keys.per_layer("feed_forward_length", n_layer) or (0,)) or None,
         n_vocab=_vocabulary(header, keys),
-        n_expert=keys.integer("expert_count") or 0,
-        n_expert_used=keys.integer("expert_used_count") or 0,
+        experts=_read_experts(keys, n_layer),
         attention=attention,
-        weights=weigh(header, n_layer),
+        recurrent=read_state(keys, recurrent, space),
+        state_space=space,
+        lora_ranks=(keys.integer("attention.q_lora_rank") or 0, keys.integer("attention.kv_lora_rank") or 0),
+        weights=weights,
+        layers=layers,
+        n_deepstack=keys.integer("n_deepstack_layers") or 0,
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,
     )
@@ -100,57 +128,40 @@ def find_file_type(header: GgufHeader) -> str | None:
     return max(sizes, key=lambda name: sizes[name]) if sizes else None
 
 
-class _Keys:
-    """The keys of one architecture: `block_count` is `llama.block_count`."""
-
-    def __init__(self, header: GgufHeader, architecture: str) -> None:
-        self._header = header
-        self._prefix = architecture
-
-    def integer(self, key: str) -> int | None:
-        value = self._header.integer(f"{self._prefix}.{key}")
-        return value if value is not None and 0 <= value < 1 << 31 else None
-
-    def per_layer(self, key: str, n_layer: int) -> tuple[int, ...] | None:
-        """One number for all layers, or an array with one for each."""
-        single = self.integer(key)
-        if single is not None:
-            return (single,) * n_layer
-        value = self._header.metadata.get(f"{self._prefix}.{key}")
-        if not isinstance(value, tuple) or len(value) < n_layer:
-            return None
-        return tuple(int(entry) for entry in value[:n_layer] if isinstance(entry, int | float))
-
-
 def _read_attention(
-    header: GgufHeader, keys: _Keys, n_layer: int, rules: Rules | None
+    header: GgufHeader, keys: Keys, n_layer: int, rules: Rules | None, recurrent: tuple[bool, ...]
 ) -> tuple[Attention | None, tuple[str, ...]]:
     if rules is None:
-        reason = (
-            f"the architecture {header.text('general.architecture')!r} is not known yet: KV cache and compute buffer"
-        )
-        return None, (reason,)
-    n_head = keys.per_layer("attention.head_count", n_layer)
-    n_head_kv = keys.per_layer("attention.head_count_kv", n_layer) or n_head
-    n_embd = keys.integer("embedding_length")
-    if not n_head or not n_head_kv or not n_embd or not max(n_head):
+        name = header.text("general.architecture")
+        return None, (f"the architecture {name!r} is not known yet: KV cache and compute buffer",)
+    attention = read_attention(keys, n_layer, rules, recurrent)
+    if attention is None:
         return None, ("the header gives no attention heads: KV cache and compute buffer",)
-    default = n_embd // max(n_head)
-    n_swa = (keys.integer("attention.sliding_window") or 0) if rules.swa_period else 0
-    period = keys.integer("attention.sliding_window_pattern") or rules.swa_period
-    attention = Attention(
-        n_head=n_head,
-        n_head_kv=n_head_kv,
-        n_embd_head_k=keys.integer("attention.key_length") or default,
-        n_embd_head_v=keys.integer("attention.value_length") or default,
-        n_swa=n_swa,
-        slides=tuple(bool(n_swa) and layer % period < period - 1 for layer in range(n_layer)),
-        fused_qkv=any(tensor.name == "blk.0.attn_qkv.weight" for tensor in header.tensors),
+    fused = any(tensor.name == "blk.0.attn_qkv.weight" for tensor in header.tensors)
+    return replace(attention, fused_qkv=fused), ()
+
+
+def _read_experts(keys: Keys, n_layer: int) -> Experts | None:
+    n_expert = keys.integer("expert_count") or 0
+    used = max(keys.per_layer("expert_used_count", n_layer) or (0,))
+    if not n_expert or not used:
+        return None
+    widths = keys.per_layer("expert_feed_forward_length", n_layer) or keys.per_layer("feed_forward_length", n_layer)
+    n_ff = max(widths or (0,))
+    shared = keys.integer("expert_shared_feed_forward_length") or (keys.integer("expert_shared_count") or 0) * n_ff
+    return Experts(
+        n_expert=n_expert,
+        n_expert_used=min(used, n_expert),
+        n_ff=n_ff,
+        n_ff_shared=shared,
+        n_group=keys.integer("expert_group_count") or 0,
+        n_group_used=keys.integer("expert_group_used_count") or 0,
+        normalises=keys.number("expert_weights_norm") == 1,
+        scales=keys.number("expert_weights_scale") not in (0, 1),
     )
-    return attention, ()
 
 
-def _vocabulary(header: GgufHeader, keys: _Keys) -> int | None:
+def _vocabulary(header: GgufHeader, keys: Keys) -> int | None:
     tokens = header.metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, LongArray):
         return tokens.length

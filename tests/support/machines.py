@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdmgr.fit.machine import Backend, Device, Host, Machine
 
 GIB = 1 << 30
@@ -29,3 +31,9 @@ def gpu(free_gib: float, *, total_gib: float | None = None, backend: Backend = B
 
 def machine(*devices: Device, available_gib: float = 32, bandwidth: int | None = None) -> Machine:
     return Machine(devices=devices, host=host(available_gib, bandwidth=bandwidth), declared=True)
+
+
+def paper_machine(free_gib: list[int], *, available_gib: float = 256) -> Machine:
+    """Devices without a driver's context of their own, so that all that is free goes to the engine's buffers."""
+    devices = [replace(gpu(free, backend=Backend.METAL), index=index) for index, free in enumerate(free_gib)]
+    return machine(*devices, available_gib=available_gib)

@@ -77,6 +77,8 @@ def measure(
         sizes[kind] += float(size)
     if dry:
         sizes["model"] = sum(float(size) for size in _HOST.findall(log))
+        # States are allocated even in a dry run, so their buffer line would count them twice.
+        sizes["RS"] = 0.0
         for kind, size in _CACHE.findall(log):
             sizes["KV" if kind == "kv_cache" else "RS"] += float(size)
     if not sizes["compute"]:

@@ -1,0 +1,96 @@
+"""The operations of a graph, as ggml builds them; only shapes and sizes, no arithmetic.
+
+Weights and caches are left out of the sources: they own their memory, so the allocator does not see them. What
+an operation reads of them is noted where it matters for placing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
+
+F32, F16, I32, I64 = 4, 2, 4, 8
+HOST_ALIGNMENT, DEVICE_ALIGNMENT = 32, 128
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a layer's weights and cache lie."""
+
+    device: int = HOST
+    """The device's index, or HOST."""
+    experts_on_host: bool = False
+    """Whether its routed experts stay in host memory all the same."""
+
+
+class Graph:
+    """A graph in the making. `expand` orders nodes depth first, as `ggml_build_forward_expand` does."""
+
+    def __init__(self) -> None:
+        self.leaves: list[Tensor] = []
+        self.nodes: list[Tensor] = []
+        self.place = Place()
+        """Of the layer that is being built."""
+        self._stored = Tensor((0,), 0)
+
+    def input(self, shape: Shape, element: int = F32) -> Tensor:
+        """A value that is set before the graph runs."""
+        return Tensor(shape, prod(shape) * element)
+
+    def op(self, shape: Shape, *sources: Tensor, element: int = F32) -> Tensor:
+        """The result of an operation that needs memory of its own."""
+        return Tensor(shape, prod(shape) * element, sources)
+
+    def each(self, *sources: Tensor) -> Tensor:
+        """An operation element by element, which may overwrite what it reads."""
+        return Tensor(sources[0].shape, sources[0].size, sources, in_place=True)
+
+    def weighted(self, result: Tensor, n_bytes: int | None = None, *, experts: bool = False) -> Tensor:
+        """Mark `result` as reading a weight of `n_bytes` (a row of numbers unless given), where the layer's are."""
+        on_host = self.place.device == HOST or (experts and self.place.experts_on_host)
+        result.weight = True
+        result.place = HOST if on_host else self.place.device
+        result.foreign = (result.shape[0] * F32 if n_bytes is None else n_bytes,) if on_host else ()
+        return result
+
+    def reads_cache(self, result: Tensor, *n_bytes: int) -> Tensor:
+        """Mark `result` as reading parts of the layer's cache."""
+        result.reads_cache = True
+        result.foreign = tuple(part for part in n_bytes if part) if self.place.device == HOST else ()
+        return result
+
+    def view(self, of: Tensor, shape: Shape) -> Tensor:
+        """The same memory, or a part of it, seen as `shape`."""
+        element = of.size // max(prod(of.shape), 1)
+        view = Tensor(shape, prod(shape) * element, (of,), root=of.root or of)
+        view.is_view = True
+        return view
+
+    def write(self, target: Tensor, *sources: Tensor) -> Tensor:
+        """A write of `sources` into `target`, which is the result too."""
+        return Tensor(target.shape, target.size, (*sources, target), root=target.root or target)
+
+    def store(self, *sources: Tensor) -> Tensor:
+        """A write into the layer's cache, which has its own memory and is written where it lies."""
+        stored = Tensor((0,), 0, sources, root=self._stored)
+        stored.place = self.place.device
+        return stored
+
+    def expand(self, tensor: Tensor) -> None:
+        """Append `tensor` after everything it needs."""
+        if tensor.seen:
+            return
+        tensor.seen = True
+        for source in tensor.sources:
+            self.expand(source)
+        if tensor.sources:
+            self.nodes.append(tensor)
+        else:
+            self.leaves.append(tensor)
+
+    def allocate(self) -> int:
+        """Bytes of the compute buffer when the CPU runs the whole graph."""
+        return allocate(self.leaves, self.nodes, HOST_ALIGNMENT)

@@ -1,0 +1,145 @@
+"""Who runs what: the graph split over the host and the devices, and the copies that this takes.
+
+Follows `ggml_backend_sched_split_graph` (ggml-backend.cpp): operations run where their weights are, large ones
+on a device even when the weights are not; the others follow their neighbours. Before each run of operations on
+one backend, what it reads from others is copied there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
+from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, Graph
+
+# Batches from here on are worth copying weights to a device for (ggml-cuda.cu, `offload_op`).
+OFFLOAD_BATCH = 32
+# GGML_SCHED_MAX_COPIES: inputs in flight when several devices work as a pipeline.
+PIPELINE_COPIES = 4
+
+
+@dataclass(slots=True)
+class _Backend:
+    """What one backend's buffer has to hold, in order."""
+
+    leaves: list[Tensor] = field(default_factory=list)
+    nodes: list[Tensor] = field(default_factory=list)
+
+
+class Schedule:
+    """A graph split over `n_devices` devices and the host."""
+
+    def __init__(self, graph: Graph, n_devices: int, *, pipelined: bool) -> None:
+        self._n_copies = PIPELINE_COPIES if pipelined else 1
+        self._backends = {place: _Backend() for place in (*range(n_devices), HOST)}
+        self._where: dict[int, int] = {id(leaf): HOST for leaf in graph.leaves}
+        self._copies: dict[tuple[int, int], Tensor] = {}
+        self._backends[HOST].leaves = self._multiply_inputs(graph.leaves)
+        working = [node for node in graph.nodes if not node.is_view]
+        for node, place in zip(working, self._assign(working), strict=True):
+            self._where[id(node)] = place
+        self._split(graph.nodes)
+
+    def sizes(self) -> tuple[int, tuple[int, ...]]:
+        """Bytes of the host's compute buffer, and of each device's."""
+        host = self._backends.pop(HOST)
+        on_host = allocate(host.leaves, host.nodes, HOST_ALIGNMENT)
+        return on_host, tuple(allocate(b.leaves, b.nodes, DEVICE_ALIGNMENT) for b in self._backends.values())
+
+    def _multiply_inputs(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        if self._n_copies == 1:
+            return list(leaves)
+        return [_keep(Tensor(leaf.shape, leaf.size)) for leaf in leaves for _ in range(self._n_copies)]
+
+    def _assign(self, nodes: Sequence[Tensor]) -> list[int]:
+        """Where the nodes that do anything run; views go with what they look at."""
+        places = [_own_place(node) for node in nodes]
+        there, back = range(len(nodes)), range(len(nodes) - 1, -1, -1)
+        _spread(places, there, devices_only=True)
+        _spread(places, back, devices_only=True)
+        _spread(places, there, devices_only=False)
+        _spread(places, back, devices_only=False)
+        return [HOST if place is None else place for place in places]
+
+    def _home(self, tensor: Tensor) -> int:
+        return self._where[id(tensor.root if tensor.is_view and tensor.root is not None else tensor)]
+
+    def _split(self, nodes: Sequence[Tensor]) -> None:
+        """Cut the nodes into runs on one backend; a weight from elsewhere begins a new one."""
+        run: list[Tensor] = []
+        before: int | None = None
+        has_inputs = False
+        for node in nodes:
+            place = self._home(node)
+            if not node.is_view:
+                comes_over = bool(node.foreign) and place != HOST
+                if before is not None and (place != before or (comes_over and not node.reads_cache and has_inputs)):
+                    self._emit(run, before)
+                    run, has_inputs = [], False
+                before = place
+                has_inputs = has_inputs or comes_over or self._needs_copy(node, place)
+            run.append(node)
+        if before is not None:
+            self._emit(run, before)
+
+    def _needs_copy(self, node: Tensor, place: int) -> bool:
+        return any(self._home(each) != place and (id(each), place) not in self._copies for each in node.sources)
+
+    def _emit(self, run: Sequence[Tensor], place: int) -> None:
+        """Append `run` to its backend, the copies of its inputs first."""
+        backend = self._backends[place]
+        body: list[Tensor] = []
+        for node in run:
+            if node.is_view:
+                # It needs no memory, but keeps what it looks at.
+                self._backends[self._home(node)].nodes.append(node) if self._home(node) != place else body.append(node)
+                continue
+            sources = [self._bring(source, place, backend) for source in node.sources]
+            if place != HOST:
+                copies = [Tensor((size,), size) for size in node.foreign]
+                backend.nodes += copies
+                sources += copies
+            node.sources = tuple(sources)
+            body.append(node)
+        backend.nodes += body
+
+    def _bring(self, source: Tensor, place: int, backend: _Backend) -> Tensor:
+        home = self._home(source)
+        if home == place:
+            return source
+        key = (id(source), place)
+        if key not in self._copies:
+            # A slice of a projection keeps its strides when it is copied back, and so takes the room of the whole.
+            sliced = source.is_view and source.root is not None and home != HOST
+            size = source.root.size if sliced and source.root is not None else source.size
+            copies = [Tensor(source.shape, size) for _ in range(self._n_copies)]
+            backend.nodes += [_keep(copy) for copy in copies] if self._n_copies > 1 else copies
+            self._copies[key] = copies[0]
+            # Whoever made it keeps it until it has been copied.
+            watcher = Tensor((0,), 0, (source,), root=Tensor((0,), 0))
+            self._backends[home].nodes.append(watcher)
+        return self._copies[key]
+
+
+def _own_place(node: Tensor) -> int | None:
+    if not node.weight or node.place != HOST:
+        return node.place
+    rows = node.size // (node.shape[0] * F32)
+    return 0 if rows >= OFFLOAD_BATCH else HOST
+
+
+def _spread(places: list[int | None], order: range, *, devices_only: bool) -> None:
+    """Let nodes without a place of their own follow their neighbours."""
+    current: int | None = None
+    for index in order:
+        place = places[index]
+        if place is None:
+            places[index] = current
+        else:
+            current = None if devices_only and place == HOST else place
+
+
+def _keep(tensor: Tensor) -> Tensor:
+    tensor.output = True
+    return tensor

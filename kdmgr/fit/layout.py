@@ -1,0 +1,136 @@
+"""Which layers lie where, and what that takes in each place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from kdmgr.fit.compute import ComputeBuffers, compute_buffers
+from kdmgr.fit.graph.allocator import HOST
+from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.kv_cache import layer_bytes, state_bytes
+from kdmgr.fit.options import ResolvedOptions
+from kdmgr.gguf.shape import ModelShape
+
+
+class Kept(IntEnum):
+    """How much of a layer's weights its device keeps; the rest overflows (common/fit.cpp, `LAYER_FRACTION`)."""
+
+    ATTENTION = 1
+    UP = 2
+    UP_AND_GATE = 3
+    DENSE = 4
+    """Everything but the routed experts."""
+    ALL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One layer's place."""
+
+    device: int = HOST
+    kept: Kept = Kept.ALL
+    overflow: int = HOST
+    """Where the rest goes: the host, or another device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Bytes in one place."""
+
+    weights: int = 0
+    kv_cache: int | None = 0
+    recurrent: int = 0
+    compute: int | None = 0
+    reads: int = 0
+    """Of the weights, what one token makes the engine read."""
+
+    @property
+    def known(self) -> int:
+        """The sum of what is known."""
+        return self.weights + (self.kv_cache or 0) + self.recurrent + (self.compute or 0)
+
+
+class Costs:
+    """What the layers of one model cost with one set of options, wherever they lie."""
+
+    def __init__(self, shape: ModelShape, options: ResolvedOptions, n_devices: int) -> None:
+        self.shape = shape
+        self.options = options
+        self.n_devices = n_devices
+        self.n_layers = shape.n_layer + 1
+        self.kv = layer_bytes(shape.attention, options) if shape.attention else None
+        self.recurrent = state_bytes(shape, options)
+        self._buffers: dict[tuple[object, ...], ComputeBuffers] = {}
+
+    def compute(self, slots: Sequence[Slot]) -> ComputeBuffers:
+        """Scratch memory in each place. Layouts that differ only in how many layers of a kind there are share it."""
+        places = [Place(slot.device, slot.kept is not Kept.ALL and slot.device != HOST) for slot in slots]
+        key = self._signature(places)
+        if key not in self._buffers:
+            on_devices = any(place.device != HOST for place in places)
+            n_devices = self.n_devices if on_devices else 0
+            buffers = compute_buffers(self.shape, self.options, places, n_devices)
+            if not on_devices:
+                buffers = ComputeBuffers(buffers.host, (0,) * self.n_devices)
+            self._buffers[key] = buffers
+        return self._buffers[key]
+
+    def _signature(self, places: Sequence[Place]) -> tuple[object, ...]:
+        runs: list[tuple[int, Place]] = []
+        counts: list[int] = []
+        for kind, place in zip((*self.shape.layers.kind_of, -1), places, strict=True):
+            if runs and runs[-1] == (kind, place):
+                counts[-1] = min(counts[-1] + 1, 3)
+            else:
+                runs.append((kind, place))
+                counts.append(1)
+        return (*zip(runs, counts, strict=True),)
+
+    def shares(self, slots: Sequence[Slot]) -> dict[int, Share]:
+        """What each place holds: devices by index, and HOST."""
+        weights = self.shape.weights
+        held = {place: Share(kv_cache=None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
+        buffers = self.compute(slots)
+        held[HOST] = replace(held[HOST], weights=weights.input, compute=buffers.host)
+        for device in range(self.n_devices):
+            held[device] = replace(held[device], compute=buffers.devices[device])
+        for layer, slot in enumerate(slots[:-1]):
+            kept, read = self._weights(layer, slot.kept)
+            held[slot.device] = self._add_layer(held[slot.device], layer, kept, read)
+            rest = weights.blocks[layer] - kept
+            if rest:
+                spilled = held[slot.overflow]
+                _, all_read = self._weights(layer, Kept.ALL)
+                held[slot.overflow] = replace(
+                    spilled, weights=spilled.weights + rest, reads=spilled.reads + all_read - read
+                )
+        last = slots[-1].device
+        output = weights.output_layer if last != HOST else weights.output
+        read = weights.output + (weights.token_embd if weights.tied else 0)
+        held[last] = replace(held[last], weights=held[last].weights + output, reads=held[last].reads + read)
+        return held
+
+    def _add_layer(self, share: Share, layer: int, weights: int, reads: int) -> Share:
+        return replace(
+            share,
+            weights=share.weights + weights,
+            kv_cache=None if self.kv is None or share.kv_cache is None else share.kv_cache + self.kv[layer],
+            recurrent=share.recurrent + self.recurrent[layer],
+            reads=share.reads + reads,
+        )
+
+    def _weights(self, layer: int, kept: Kept) -> tuple[int, int]:
+        """Bytes of the layer that are kept, and how many of those one token reads."""
+        weights, experts = self.shape.weights, self.shape.experts
+        total, routed = weights.blocks[layer], weights.experts[layer]
+        up, gate, down = weights.feeds[layer]
+        active = experts.n_expert_used / experts.n_expert if experts else 1.0
+        if kept is Kept.ALL:
+            return total, total - routed + int(routed * active)
+        if kept is Kept.DENSE:
+            return total - routed, total - routed
+        gone = {Kept.ATTENTION: up + gate + down, Kept.UP: gate + down, Kept.UP_AND_GATE: down}[kept]
+        stays = up + gate + down - gone
+        return total - gone, total - up - gate - down + int(stays * active)
