@@ -42,6 +42,12 @@ class Unreadable(KdmgrError):
     exit_code = 4
 
 
+class Forbidden(KdmgrError):
+    """The thing exists, but is not given to everybody."""
+
+    exit_code = 4
+
+
 class EngineFailed(KdmgrError):
     """An engine died, refused, or answered with an error."""
 

@@ -31,6 +31,11 @@ class Paths:
         return self.cache / "headers"
 
     @property
+    def copies(self) -> Path:
+        """Manifests and listings as they were last fetched."""
+        return self.cache / "copies"
+
+    @property
     def receipts(self) -> Path:
         """One JSON file per import."""
         return self.data / "receipts"

@@ -34,6 +34,7 @@ def fit_object(assessment: Assessment) -> dict[str, Any]:
         "student": _student(assessment),
         "alternatives": list(report.alternatives),
         "unknown": list(report.unknown),
+        "notes": list(assessment.notes),
     }
 
 

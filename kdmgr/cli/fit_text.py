@@ -49,6 +49,8 @@ def print_fit(assessment: Assessment, console: Console) -> None:
         _print_field("student", _lineage(assessment), console)
     for alternative in report.alternatives:
         _print_field("try", alternative, console)
+    for note in assessment.notes:
+        _print_field("note", note, console)
     for sentence in report.unknown:
         _print_field("unknown", sentence, console)
 

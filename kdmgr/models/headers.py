@@ -1,10 +1,13 @@
 """The header cache: a GGUF's header is walked once, then read back in a millisecond.
 
-Blobs are keyed by digest, which never goes stale; other files by what the file system knows of them.
+Blobs are keyed by digest, which never goes stale; other files by what the file system knows of them. What
+came over the network is kept apart for each place it came from: a digest can only be checked against a whole
+file, so a place that lies about one must not be able to answer for another.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from kdmgr.files import write_atomically
@@ -36,6 +39,19 @@ class HeaderCache:
             header = read_file_header(path)
             self._keep(entry, header)
             return header
+
+    def find_remote(self, digest: str, origin: str) -> GgufHeader | None:
+        """The header of the blob `digest` if it was read on this machine, or came from `origin` before."""
+        for key in (_digest_key(digest), _remote_key(digest, origin)):
+            try:
+                return decode_header((self._folder / f"{key}.json").read_bytes())
+            except (OSError, ValueError, RecursionError):
+                continue
+        return None
+
+    def keep_remote(self, digest: str, origin: str, header: GgufHeader) -> None:
+        """Remember what `origin` sent as the header of the blob `digest`."""
+        self._keep(self._folder / f"{_remote_key(digest, origin)}.json", header)
 
     def _keep(self, entry: Path, header: GgufHeader) -> None:
         try:
@@ -70,7 +86,16 @@ def _key(path: Path, digest: str | None) -> str:
     except (OSError, ValueError) as error:
         raise explain(path, error) from error
     if digest is not None:
-        return f"{FORMAT}-{digest.removeprefix('sha256:')}"
+        return _digest_key(digest)
     # Device and inode tell files apart, whatever they are called; the rest, whether one was written to.
     identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return "-".join((str(FORMAT), "file", *(f"{number:x}" for number in identity)))
+
+
+def _digest_key(digest: str) -> str:
+    return f"{FORMAT}-{digest.removeprefix('sha256:')}"
+
+
+def _remote_key(digest: str, origin: str) -> str:
+    """Digests of other kinds (git's, a manifest's) are anybody's text, so they are hashed as well."""
+    return f"{FORMAT}-remote-{sha256(f'{origin} {digest}'.encode()).hexdigest()}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
 from kdmgr.paths import Paths, default_paths
-from kdmgr.refs import ModelRef, parse_ref
+from kdmgr.refs import HubRef, ModelRef, parse_ref
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
@@ -17,17 +17,24 @@ if TYPE_CHECKING:
 
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
+    from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.engines.protocol import Engine, EngineStatus, ParameterValue
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.models.hub import Hub
+    from kdmgr.models.ollama_registry import OllamaRegistry
+    from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.finding import FoundModel
     from kdmgr.services.importing import Importing
+    from kdmgr.services.ladder import Ladder
     from kdmgr.services.library import Library
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.rows import Assessment, ModelRow
+    from kdmgr.services.server_models import ServerModels
 
 
 class Services:
@@ -36,6 +43,8 @@ class Services:
     def __init__(self, paths: Paths, settings: Settings, env: Mapping[str, str], host: str | None = None) -> None:
         self.paths = paths
         self.settings = settings
+        self.host_is_named = host is not None
+        """Whether the server was named for this run, and not only where one may be found."""
         self.host = host or settings.host
         """The Ollama server; None leaves it to OLLAMA_HOST."""
         self._env = env
@@ -82,6 +91,37 @@ class Services:
 
         return Importing(self.library.own, self.receipts, lambda: self.catalog)
 
+    @cached_property
+    def web(self) -> Web:
+        """Requests to places where models are published; it counts them."""
+        from kdmgr.models.web import Web
+
+        return Web()
+
+    @cached_property
+    def registry(self) -> OllamaRegistry:
+        """Tags that are not pulled."""
+        from kdmgr.models.copies import Copies
+        from kdmgr.models.ollama_registry import OllamaRegistry
+
+        return OllamaRegistry(self.web, Copies(self.paths.copies), self.headers)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The Hugging Face Hub. Raises `UsageError` for an HF_ENDPOINT that is no address."""
+        from kdmgr.models.copies import Copies
+        from kdmgr.models.hub import Hub
+        from kdmgr.models.hub_access import hub_access
+
+        return Hub(self.web, Copies(self.paths.copies), self.headers, hub_access(self._env))
+
+    @cached_property
+    def server_models(self) -> ServerModels:
+        """Models of the running server, for planning."""
+        from kdmgr.services.server_models import ServerModels
+
+        return ServerModels(self.ollama_engine, self.headers, required=self.host_is_named)
+
     def plan_for(self, gpus: Sequence[str], vram: str | None) -> None:
         """From now on, `detect_machine` answers with these devices instead of this machine's, if any are named."""
         self._declared = (tuple(gpus), vram)
@@ -102,6 +142,12 @@ class Services:
         """A model whose file is on this machine."""
         return open_model(ref, self.headers, lambda: self.library)
 
+    def find(self, ref: ModelRef) -> FoundModel:
+        """The header of a model, wherever it is. Blocks on the network; not for a running event loop."""
+        from kdmgr.services.finding import find_model
+
+        return find_model(self, ref)
+
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
         """The shape of a model and its source ("file" or "store")."""
         from kdmgr.gguf.shape import read_shape
@@ -119,13 +165,22 @@ class Services:
 
     def fit(self, text: str, machine: Machine, options: RunOptions) -> Assessment:
         """The whole answer to `kdmgr fit`: the report, and the student that the model is."""
+        return self.assess_found(self.find(parse_ref(text)), machine, options)
+
+    def assess_found(self, found: FoundModel, machine: Machine, options: RunOptions) -> Assessment:
+        """The answer for a model whose header is at hand."""
         from kdmgr.gguf.shape import read_shape
         from kdmgr.services.rows import Assessment
 
-        opened = self.open(parse_ref(text))
-        shape = read_shape(opened.header)
-        report = self.assess(shape, opened.source, str(opened.ref), machine, options)
-        return Assessment(report, self._match(opened, shape))
+        shape = read_shape(found.header)
+        report = self.assess(shape, found.source, str(found.ref), machine, options)
+        return Assessment(report, self._match(found, shape), found)
+
+    def fit_quants(self, ref: HubRef, machine: Machine, options: RunOptions) -> Ladder:
+        """The answer for every quant of a repository."""
+        from kdmgr.services.ladder import assess_quants
+
+        return assess_quants(self, ref, machine, options)
 
     def installed_rows(self) -> list[ModelRow]:
         """The installed models, newest first."""
@@ -175,7 +230,7 @@ class Services:
             parameters=parameters or {},
         )
 
-    def ollama_engine(self) -> Engine:
+    def ollama_engine(self) -> OllamaEngine:
         """A client of the Ollama server."""
         from kdmgr.engines.ollama import OllamaEngine
 
@@ -205,12 +260,15 @@ class Services:
 
         return diagnose(self.paths, self.detect_machine(), asyncio.run(self.engine_statuses()))
 
-    def _match(self, opened: OpenedModel, shape: ModelShape) -> Match | None:
+    def _match(self, found: FoundModel, shape: ModelShape) -> Match | None:
         from kdmgr.catalog.facts import read_facts
         from kdmgr.catalog.match import match_student
 
-        if opened.installed is None:
-            return match_student(read_facts(opened.header, shape, ref=opened.ref), self.catalog)
-        from kdmgr.services.students import match_installed
-
-        return match_installed(opened.installed, self.library, self.catalog)
+        facts = read_facts(
+            found.header,
+            shape,
+            ref=found.ref,
+            manifest_digest=found.manifest_digest,
+            model_digest=found.model_digest,
+        )
+        return match_student(facts, self.catalog)

@@ -32,7 +32,10 @@ class OpenedModel:
 def open_model(ref: ModelRef, headers: HeaderCache, library: Callable[[], Library]) -> OpenedModel:
     """Read the header of `ref`; `NotFound` for what is not on this machine."""
     if isinstance(ref, FileRef):
-        return OpenedModel(ref, "file", headers.read(ref.path), None, ref.path)
+        from kdmgr.models.shard_files import read_local_header
+
+        header, path = read_local_header(headers, ref.path)
+        return OpenedModel(ref, "file", header, None, path)
     if isinstance(ref, HubRef):
         raise NotFound(f"{ref} is not on this machine", hint="download its .gguf file and name that")
     installed = library().require(ref)

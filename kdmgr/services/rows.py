@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdmgr.catalog.match import Match
 from kdmgr.errors import NotFound
 from kdmgr.fit.plan import FitReport
 from kdmgr.refs import ModelRef
+
+if TYPE_CHECKING:
+    from kdmgr.services.finding import FoundModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,13 @@ class Assessment:
 
     report: FitReport
     match: Match | None
+    found: FoundModel | None = None
+    """Where the model is; None for one that was planned from its shape."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must be told of where the figures are from."""
+        return self.found.notes_for(self.report.machine) if self.found else ()
 
 
 def require_ref(row: ModelRow) -> ModelRef:

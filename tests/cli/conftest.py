@@ -16,5 +16,11 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
     # A port of this machine on which nothing listens: the discard service.
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    # The same for everything outside: no test asks a real registry or the real Hub.
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return Cli(capsys)

@@ -38,6 +38,7 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     assert list(body) == [
         "schema_version", "ref", "source", "architecture", "parameters", "quant", "n_ctx_train", "options", "memory",
         "offload", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives", "unknown",
+        "notes",
     ]  # fmt: skip
     assert (body["schema_version"], body["source"], body["architecture"], body["quant"]) == (
         1,

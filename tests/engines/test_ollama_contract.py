@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,8 @@ from kdmgr.engines.protocol import (
     ModelLoading,
 )
 from kdmgr.errors import EngineFailed, NotFound
+from kdmgr.gguf.shape import read_shape
+from kdmgr.models.headers import read_file_header
 from tests.engines.recording import Recorder
 from tests.engines.scripted import RECORDINGS, ScriptedServer, load_recording
 
@@ -139,6 +142,19 @@ async def test_show_reads_what_the_server_knows(engine: OllamaEngine) -> None:
     assert shown.modelfile is not None
     assert "FROM " in shown.modelfile
     assert shown.license is None
+
+
+async def test_the_header_of_a_model_is_put_together_from_what_is_shown(
+    engine: OllamaEngine, smollm_gguf: Path
+) -> None:
+    shown = await engine.header(MODEL.name)
+    real = read_file_header(smollm_gguf)
+    assert sorted((row.name, row.shape, row.type, row.n_bytes) for row in shown.tensors) == sorted(
+        (row.name, row.shape, row.type, row.n_bytes) for row in real.tensors
+    )
+    assert shown.weights_bytes == real.weights_bytes
+    # The server keeps the name and the template to itself; all that decides memory is the same.
+    assert replace(read_shape(shown), name=None, has_chat_template=True) == replace(read_shape(real), name=None)
 
 
 async def test_an_answer_streams_and_ends_with_its_figures(engine: OllamaEngine) -> None:

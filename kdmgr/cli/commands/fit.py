@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.arguments import add_cache_type, add_context, add_json, add_machine
+from kdmgr.cli.arguments import add_cache_type, add_context, add_host, add_json, add_machine
 from kdmgr.fit.options import EngineBuild, RunOptions
 from kdmgr.fit.plan import Verdict
 from kdmgr.units import format_bytes, format_count, parse_count
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
+    from kdmgr.fit.machine import Machine
+    from kdmgr.services.app import Services
+    from kdmgr.services.ladder import Ladder
     from kdmgr.services.rows import Assessment
 
 DOES_NOT_FIT, COULD_NOT_TELL = 1, 4
@@ -19,8 +22,10 @@ DOES_NOT_FIT, COULD_NOT_TELL = 1, 4
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `fit`."""
-    parser.add_argument("refs", nargs="+", metavar="MODEL", help="a GGUF file or an installed model")
+    parser.add_argument("refs", nargs="+", metavar="MODEL", help="a GGUF file, an Ollama name or hf.co/user/repo")
     add_json(parser)
+    add_host(parser)
+    parser.add_argument("--verbose", action="store_true", help="tell on stderr what was read, and from where")
     add_context(parser)
     add_cache_type(parser)
     add_machine(parser)
@@ -37,22 +42,65 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Assess each model; the exit code is that of the worst."""
+    """Assess each model; the exit code is that of the worst, of a repository that of its best quant."""
     from kdmgr.services.app import Services
+    from kdmgr.services.ladder import Ladder
 
-    services = Services.create()
+    services = Services.create(host=args.host)
     machine = services.machine(args.gpu or (), args.vram)
     options = read_options(args)
-    assessments = [services.fit(ref, machine, options) for ref in args.refs]
+    answers = [_assess(services, ref, machine, options) for ref in args.refs]
+    if args.verbose:
+        _tell_traffic(services, _flatten(answers), console)
     if args.json:
-        _print_json(assessments, console)
-    elif len(assessments) > 1:
-        _print_comparison(assessments, console)
+        _print_json(answers, console)
+    elif len(answers) > 1:
+        _print_comparison(_flatten(answers), console)
+    elif isinstance(answers[0], Ladder):
+        from kdmgr.cli.ladder_text import print_ladder
+
+        print_ladder(answers[0], console)
     else:
         from kdmgr.cli.fit_text import print_fit
 
-        print_fit(assessments[0], console)
-    return max(exit_code(assessment.report.verdict) for assessment in assessments)
+        print_fit(answers[0], console)
+    return max(_exit_code(answer) for answer in answers)
+
+
+def _assess(services: Services, text: str, machine: Machine, options: RunOptions) -> Assessment | Ladder:
+    """One model; all quants of a repository for one that is named without a quant."""
+    from kdmgr.refs import HubRef, parse_ref
+
+    ref = parse_ref(text)
+    if isinstance(ref, HubRef) and ref.quant is None and ref.file is None:
+        return services.fit_quants(ref, machine, options)
+    return services.fit(text, machine, options)
+
+
+def _flatten(answers: list[Assessment | Ladder]) -> list[Assessment]:
+    from kdmgr.services.ladder import Ladder
+
+    flat: list[Assessment] = []
+    for answer in answers:
+        flat += answer.rungs if isinstance(answer, Ladder) else (answer,)
+    return flat
+
+
+def _exit_code(answer: Assessment | Ladder) -> int:
+    return min(exit_code(assessment.report.verdict) for assessment in _flatten([answer]))
+
+
+def _tell_traffic(services: Services, assessments: list[Assessment], console: Console) -> None:
+    for assessment in assessments:
+        if (found := assessment.found) is None:
+            continue
+        length = format_bytes(found.header.data_offset) if found.header.data_offset else "unknown length"
+        origin = "known from before" if found.from_cache else f"read from the {found.source}"
+        console.note(f"{found.ref}: header of {length}, {origin}")
+    traffic = services.web.traffic
+    console.note(
+        f"network: {traffic.requests} requests, {traffic.bytes_read} bytes ({format_bytes(traffic.bytes_read)})"
+    )
 
 
 def read_options(args: argparse.Namespace) -> RunOptions:
@@ -77,12 +125,14 @@ def exit_code(verdict: Verdict) -> int:
     return DOES_NOT_FIT if verdict is Verdict.TOO_BIG else 0
 
 
-def _print_json(assessments: list[Assessment], console: Console) -> None:
+def _print_json(answers: list[Assessment | Ladder], console: Console) -> None:
     import json
 
     from kdmgr.cli.fit_json import fit_object
+    from kdmgr.cli.ladder_text import ladder_object
+    from kdmgr.services.ladder import Ladder
 
-    objects = [fit_object(assessment) for assessment in assessments]
+    objects = [ladder_object(answer) if isinstance(answer, Ladder) else fit_object(answer) for answer in answers]
     console.print(json.dumps(objects[0] if len(objects) == 1 else objects, indent=2))
 
 

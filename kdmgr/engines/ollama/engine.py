@@ -32,6 +32,10 @@ from kdmgr.units import printable
 if TYPE_CHECKING:
     import httpx
 
+    from kdmgr.gguf.header import GgufHeader
+
+VERBOSE_S = 30.0
+"""For a description with all tokens: some 10 MB."""
 ASIDE_S = 2.0
 """For questions beside a chat, which go without an answer when there is none in time."""
 
@@ -79,6 +83,21 @@ class OllamaEngine:
     async def show(self, name: str) -> ShownModel:
         """What the server knows about the model called `name`; `NotFound` when it has none."""
         return read_shown(await self._server.post("/api/show", {"model": name}))
+
+    async def find(self, name: str, *, within: float = REQUEST_S) -> EngineListing | None:
+        """The installed model called `name`, compared without case; None when there is none."""
+        reply = await self._server.get("/api/tags", within=within)
+        listings = (read_listing(item) for item in read_models(reply))
+        return next((listing for listing in listings if _is_same(listing.name, name)), None)
+
+    async def header(self, name: str) -> GgufHeader:
+        """The GGUF header of the model called `name`; the megabytes of its tokens only where it needs them."""
+        from kdmgr.engines.ollama.shown_header import build_header, is_complete
+
+        reply = await self._server.post("/api/show", {"model": name})
+        if not is_complete(reply):
+            reply = await self._server.post("/api/show", {"model": name, "verbose": True}, within=VERBOSE_S)
+        return build_header(name, reply)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream one answer; it ends with `ChatStats`. Closing it closes the connection, which stops the server.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kdmgr.hosts import is_loopback
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,14 +39,7 @@ class ServerAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether it is this machine's own address, which no proxy can reach."""
-        if f".{self.host}".rstrip(".").lower().endswith(".localhost"):
-            return True
-        from ipaddress import ip_address
-
-        try:
-            return ip_address(self.host.partition("%")[0]).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def server_address(host: str | None, env: Mapping[str, str]) -> ServerAddress:

@@ -1,0 +1,135 @@
+"""The Hugging Face Hub: what a repository holds, and the headers of its files by ranged reads.
+
+API: GET {endpoint}/api/models/{repo}/tree/main, one page after the other (Link header); files at
+{endpoint}/{repo}/resolve/main/{path}, which redirects to where they are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
+from kdmgr.gguf.header import GgufHeader
+from kdmgr.gguf.reader import read_header
+from kdmgr.gguf.shards import merge_headers
+from kdmgr.models.copies import Copies
+from kdmgr.models.headers import HeaderCache
+from kdmgr.models.hub_access import HubAccess
+from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
+from kdmgr.models.ranged import RangedSource
+from kdmgr.models.refusals import busy, describe_status
+from kdmgr.models.web import Secret, Web, origin_of
+from kdmgr.refs import HubRef
+
+MAX_PAGE = 8 << 20
+MAX_PAGES = 20
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
+
+
+class Hub:
+    """One Hub."""
+
+    def __init__(self, web: Web, copies: Copies, headers: HeaderCache, access: HubAccess) -> None:
+        self._web = web
+        self._copies = copies
+        self._headers = headers
+        self._access = access
+        self._origin = origin_of(access.endpoint)
+        self._secret = Secret(self._origin, f"Bearer {access.token}") if access.token else None
+
+    def repo(self, ref: HubRef) -> HubRepo:
+        """What the repository of `ref` holds, or held when last asked.
+
+        Raises `NotFound`, `Forbidden`, `ServerUnreachable`, or `Unreadable` for a listing that is none.
+        """
+        url = f"{self._access.endpoint}/api/models/{ref.user}/{ref.repo}/tree/main?recursive=true"
+        copy = self._copies.fetch(url, lambda: json.dumps(self._list(ref, url)).encode())
+        return read_repo(json.loads(copy.body), copy.note)
+
+    def header(self, ref: HubRef, model: HubModel) -> tuple[GgufHeader, bool]:
+        """The header of a model, of all its shards, and whether it was known already."""
+        if model.missing:
+            count = len(model.files) + model.missing
+            raise Unreadable(f"{model.missing} of {count} shards of {model.files[0].name} are missing on the Hub")
+        read = [self._file_header(ref, file) for file in model.files]
+        return merge_headers([header for header, _known in read]), all(known for _header, known in read)
+
+    def _file_header(self, ref: HubRef, file: HubFile) -> tuple[GgufHeader, bool]:
+        known = self._headers.find_remote(file.digest, self._origin) if file.digest else None
+        if known is not None:
+            return known, True
+        self._require_online()
+        url = f"{self._access.endpoint}/{ref.user}/{ref.repo}/resolve/main/{quote(file.path)}"
+        source = RangedSource(
+            self._web,
+            url,
+            size=file.size,
+            secret=self._secret,
+            refuse=lambda answer: self._refusal(ref, answer.status, answer.headers),
+        )
+        with source:
+            header = read_header(source)
+        if file.digest:
+            self._headers.keep_remote(file.digest, self._origin, header)
+        return header, False
+
+    def _list(self, ref: HubRef, url: str) -> list[object]:
+        """The entries of all pages, only what describes GGUF files."""
+        self._require_online()
+        entries: list[object] = []
+        for _ in range(MAX_PAGES):
+            document = self._web.get(url, {"accept": "application/json"}, self._secret, limit=MAX_PAGE)
+            if not document.ok:
+                raise self._refusal(ref, document.status, document.headers)
+            entries += _read_page(document.body)
+            following = _NEXT.search(document.headers.get("link", ""))
+            if following is None:
+                return entries
+            url = following[1]
+            if origin_of(url) != self._origin:
+                raise Unreadable("the Hub's listing goes on at another host", hint="look at HF_ENDPOINT")
+        return entries
+
+    def _require_online(self) -> None:
+        if self._access.offline:
+            raise ServerUnreachable("HF_HUB_OFFLINE is set", hint="unset it to ask the Hub")
+
+    def _refusal(self, ref: HubRef, status: int, headers: Mapping[str, str]) -> KdmgrError:
+        """What a refusal means. The Hub says 401 of what does not exist, too: the error code tells."""
+        code, repo = headers.get("x-error-code", ""), f"{ref.user}/{ref.repo}"
+        page = f"{self._access.endpoint}/{repo}"
+        if code == "GatedRepo" or (status == 403 and self._secret):
+            how = "set HF_TOKEN" if self._secret is None else "the token in use has no access"
+            return Forbidden(f"hf.co/{repo} is gated", hint=f"accept its conditions at {page}, then {how}")
+        if status == 404 or code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
+            what = "file" if code == "EntryNotFound" else "repository"
+            return NotFound(
+                f"the Hub has no such {what}: hf.co/{repo}",
+                hint="is the name right? a private repository needs HF_TOKEN"
+                if what == "repository"
+                else f"see {page}",
+            )
+        if status in (401, 403):
+            hint = "is HF_TOKEN still valid?" if self._secret else "if it is private, set HF_TOKEN; is the name right?"
+            return Forbidden(f"the Hub does not show hf.co/{repo}", hint=hint)
+        return busy("the Hub", status, headers.get("retry-after")) or ServerUnreachable(
+            f"the Hub answers with HTTP {describe_status(status)}", hint="try again later"
+        )
+
+
+def _read_page(body: bytes) -> list[object]:
+    try:
+        page = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("the Hub's listing is no JSON", hint="look at HF_ENDPOINT") from error
+    if not isinstance(page, list):
+        raise Unreadable("the Hub's listing is no list", hint="look at HF_ENDPOINT")
+    keys = ("path", "size", "oid", "lfs")
+    return [
+        {key: entry[key] for key in keys if key in entry}
+        for entry in page
+        if isinstance(entry, dict) and str(entry.get("path", "")).lower().endswith(".gguf")
+    ]

@@ -1,0 +1,60 @@
+"""Models of the Hugging Face Hub that are not on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.errors import Unreadable
+from kdmgr.models.hub_files import HubModel, HubRepo, choose_model
+from kdmgr.refs import HubRef
+from kdmgr.services.finding import FoundModel, projector_note
+
+if TYPE_CHECKING:
+    from kdmgr.services.app import Services
+
+READERS = 4
+"""Headers that are read at the same time."""
+
+
+def find_on_hub(services: Services, ref: HubRef) -> FoundModel:
+    """The model that `ref` names; without a quant, the repository's default one."""
+    repo = services.hub.repo(ref)
+    return _find(services, ref, repo, choose_model(repo, ref))
+
+
+def find_quants(services: Services, ref: HubRef) -> list[FoundModel | Unreadable]:
+    """Every model of a repository, the smallest first; in place of one that cannot be read, why."""
+    repo = services.hub.repo(ref)
+    if not repo.models:
+        choose_model(repo, ref)
+    from concurrent.futures import ThreadPoolExecutor
+
+    def read(model: HubModel) -> FoundModel | Unreadable:
+        try:
+            return _find(services, ref, repo, model)
+        except Unreadable as error:
+            return error
+
+    with ThreadPoolExecutor(READERS) as pool:
+        try:
+            return list(pool.map(read, repo.models))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _find(services: Services, ref: HubRef, repo: HubRepo, model: HubModel) -> FoundModel:
+    header, known = services.hub.header(ref, model)
+    # Of several projectors (one for each precision) an engine takes one.
+    projector = max((file.size for file in repo.projectors), default=0)
+    digest = model.files[0].digest if len(model.files) == 1 else None
+    return FoundModel(
+        ref=repo.ref_of(ref, model),
+        source="huggingface",
+        header=header,
+        size_bytes=model.size,
+        projector_bytes=projector,
+        model_digest=digest if digest and digest.startswith("sha256:") else None,
+        from_cache=known,
+        notes=(*((repo.note,) if repo.note else ()), *projector_note(projector)),
+    )

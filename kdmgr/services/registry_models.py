@@ -1,0 +1,45 @@
+"""Tags of Ollama registries that are not on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.errors import NotFound
+from kdmgr.refs import OllamaRef
+from kdmgr.services.finding import FoundModel, projector_note
+
+if TYPE_CHECKING:
+    from kdmgr.services.app import Services
+
+
+def find_tag(services: Services, ref: OllamaRef) -> FoundModel:
+    """A tag of an Ollama registry."""
+    registry = services.registry
+    try:
+        remote = registry.manifest(ref)
+    except NotFound as error:
+        near = _near_names(services, ref)
+        raise NotFound(error.message, hint="; ".join(part for part in (near, error.hint) if part)) from error
+    layer = remote.weights
+    header, known = registry.header(remote, layer)
+    return FoundModel(
+        ref=ref,
+        source="registry",
+        header=header,
+        size_bytes=layer.size,
+        projector_bytes=remote.size_of("projector"),
+        manifest_digest=remote.digest,
+        model_digest=layer.digest,
+        from_cache=known,
+        notes=(*((remote.note,) if remote.note else ()), *projector_note(remote.size_of("projector"))),
+    )
+
+
+def _near_names(services: Services, ref: OllamaRef) -> str | None:
+    """What is like it among the installed models and the students' tags."""
+    import difflib
+
+    names = [model.name for model in services.library.list_models()[0]]
+    names += [tag.tag for student in services.catalog for tag in student.ollama]
+    close = difflib.get_close_matches(str(ref), [name for name in dict.fromkeys(names) if name != str(ref)], 2, 0.75)
+    return f"did you mean {' or '.join(close)}?" if close else None

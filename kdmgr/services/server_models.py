@@ -1,0 +1,73 @@
+"""Models of the running Ollama server, for planning without their files: also of one on another computer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.errors import NotFound, ServerUnreachable
+from kdmgr.refs import OllamaRef
+from kdmgr.units import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kdmgr.engines.ollama import OllamaEngine
+    from kdmgr.models.headers import HeaderCache
+    from kdmgr.services.finding import FoundModel
+
+# A server that only may be there must not hold up an answer from elsewhere.
+ASIDE_S = 0.8
+
+
+class ServerModels:
+    """What a server tells of its models. `required` says that the server was named and has to answer."""
+
+    def __init__(self, new_engine: Callable[[], OllamaEngine], headers: HeaderCache, *, required: bool) -> None:
+        self._new_engine = new_engine
+        self._headers = headers
+        self._required = required
+
+    def find(self, ref: OllamaRef) -> FoundModel | None:
+        """The model `ref` of the server; None when it has none, or no server answers and none was named.
+
+        Runs an event loop of its own. Raises `ServerUnreachable` for a named server that does not answer.
+        """
+        import asyncio
+
+        return asyncio.run(self._find(ref))
+
+    async def _find(self, ref: OllamaRef) -> FoundModel | None:
+        engine = self._new_engine()
+        try:
+            return await self._ask(engine, ref)
+        except ServerUnreachable:
+            if self._required:
+                raise
+            return None
+        except NotFound:
+            return None  # removed between the two questions
+        finally:
+            await engine.close()
+
+    async def _ask(self, engine: OllamaEngine, ref: OllamaRef) -> FoundModel | None:
+        from kdmgr.engines.ollama.http import REQUEST_S
+        from kdmgr.services.finding import FoundModel
+
+        listing = await engine.find(str(ref), within=REQUEST_S if self._required else ASIDE_S)
+        if listing is None or listing.is_remote:
+            return None
+        origin = engine.address.url
+        # The manifest's digest stands for all that the server could tell.
+        known = self._headers.find_remote(f"shown {listing.digest}", origin) if listing.digest else None
+        header = known or await engine.header(listing.name)
+        if listing.digest:
+            self._headers.keep_remote(f"shown {listing.digest}", origin, header)
+        elsewhere = f"the model is on {printable(engine.address.host)}, but the machine planned for is this one"
+        return FoundModel(
+            ref=ref,
+            source="server",
+            header=header,
+            manifest_digest=listing.digest or None,
+            from_cache=known is not None,
+            server_note=None if engine.address.is_loopback else f"{elsewhere}: name its card with --gpu",
+        )
