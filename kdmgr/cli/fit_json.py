@@ -25,7 +25,11 @@ def fit_object(assessment: Assessment) -> dict[str, Any]:
         "n_ctx_train": report.shape.n_ctx_train,
         "options": _options(report),
         "memory": _memory(report),
-        "offload": {"n_gpu_layers": report.plan.n_gpu_layers, "n_layers": report.plan.n_layers},
+        "offload": {
+            "n_gpu_layers": report.plan.n_gpu_layers,
+            "n_layers": report.plan.n_layers,
+            "n_expert_layers_on_host": report.plan.n_expert_layers,
+        },
         "verdict": report.verdict.value,
         "reason": report.reason,
         "headroom_bytes": report.headroom_bytes,
@@ -50,6 +54,8 @@ def _options(report: FitReport) -> dict[str, Any]:
         "type_v": options.type_v,
         "flash_attn": options.flash_attn,
         "engine_build": options.engine_build.value,
+        "split_mode": options.split_mode.value,
+        "margin_bytes": options.margin_bytes,
     }
 
 
@@ -66,6 +72,7 @@ def _place(place: DevicePlan) -> dict[str, Any]:
         "name": place.name,
         "kind": place.kind,
         "n_layers": place.n_layers,
+        "n_expert_layers_on_host": place.n_expert_layers,
         **_components(place.components),
         # Of the place itself, not of the model: these two come last, so that they win.
         "total_bytes": place.total_bytes,

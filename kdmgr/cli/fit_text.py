@@ -55,6 +55,24 @@ def print_fit(assessment: Assessment, console: Console) -> None:
         _print_field("unknown", sentence, console)
 
 
+def print_explanation(report: FitReport, console: Console) -> None:
+    """How each number came about."""
+    from kdmgr.fit.explain import explain
+
+    console.print()
+    for step in explain(report):
+        console.print(f"{console.style(printable(step.name), 'bold')} = {printable(step.result)}")
+        _print_indented(step.formula, console)
+        _print_indented(step.inputs, console)
+
+
+def _print_indented(text: str, console: Console) -> None:
+    import textwrap
+
+    for line in textwrap.wrap(printable(text), max(30, console.width - 4)):
+        console.print("    " + console.style(line, "dim"))
+
+
 def _facts(report: FitReport) -> str:
     shape = report.shape
     facts = (shape.architecture, format_parameters(shape.parameters), shape.quant or "?", f"from {report.source}")
@@ -64,6 +82,8 @@ def _facts(report: FitReport) -> str:
 def _print_place(place: DevicePlan, console: Console) -> None:
     room = f"{format_bytes(place.free_bytes)} free of {format_bytes(place.total_bytes)}"
     layers = f"{place.n_layers} layers" if place.n_layers else "no layers"
+    if place.n_expert_layers:
+        layers += f", {place.n_expert_layers} of them without experts"
     console.print(f"{console.style(printable(place.name), 'bold')}  {room}, {layers}")
     parts = memory_parts(place)
     width = max(20, min(console.width - 2, 76))

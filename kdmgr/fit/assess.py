@@ -11,13 +11,11 @@ from kdmgr.fit.options import ResolvedOptions, RunOptions, resolve
 from kdmgr.fit.overhead import device_overhead
 from kdmgr.fit.placement import place
 from kdmgr.fit.plan import FitReport, MemoryPlan, Verdict
+from kdmgr.fit.solve import RANK, finest_cache, reaches
 from kdmgr.fit.speed import predict_speed
 from kdmgr.fit.verdict import Judgement, judge
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.units import format_bytes, format_count
-
-RANK = {Verdict.FITS: 4, Verdict.TIGHT: 3, Verdict.PARTIAL: 2, Verdict.CPU: 1, Verdict.TOO_BIG: 0}
-"""Better verdicts rank higher; `unknown` has no rank."""
 
 
 def assess(
@@ -48,11 +46,6 @@ def assess(
     )
 
 
-def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Judgement:
-    """Only the verdict: what solvers ask many times."""
-    return judge(place(shape, resolve(options, shape, machine), machine), options.margin_bytes)
-
-
 def largest_context(shape: ModelShape, machine: Machine, options: RunOptions, least: Verdict) -> int | None:
     """Largest context whose verdict is `least` or better, in steps of 256; None where none is.
 
@@ -62,8 +55,7 @@ def largest_context(shape: ModelShape, machine: Machine, options: RunOptions, le
         return None
 
     def good(n_ctx: int) -> bool:
-        verdict = try_options(shape, machine, replace(options, n_ctx=n_ctx)).verdict
-        return RANK.get(verdict, -1) >= RANK[least]
+        return reaches(shape, machine, replace(options, n_ctx=n_ctx), least) is not None
 
     if good(shape.n_ctx_train):
         return shape.n_ctx_train
@@ -104,12 +96,11 @@ def _alternatives(
     fewer = largest_context(shape, machine, options, goal)
     if fewer is not None and fewer < resolved.n_ctx:
         found.append(f"with a context of {format_count(fewer)} or less it {place_name}")
-    if resolved.type_k == resolved.type_v == "f16" and options.flash_attn:
-        smaller = replace(options, n_ctx=resolved.n_ctx, type_k="q8_0", type_v="q8_0")
-        after = try_options(shape, machine, smaller)
-        if RANK.get(after.verdict, -1) >= RANK[goal]:
-            left = format_bytes(after.headroom)
-            found.append(f"with a q8_0 KV cache it {place_name} at {format_count(resolved.n_ctx)}, {left} to spare")
+    smaller = finest_cache(shape, machine, replace(options, n_ctx=resolved.n_ctx), goal)
+    if smaller is not None:
+        name, after = smaller
+        left = format_bytes(after.headroom)
+        found.append(f"with a {name} KV cache it {place_name} at {format_count(resolved.n_ctx)}, {left} to spare")
     return found
 
 

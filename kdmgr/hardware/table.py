@@ -22,6 +22,9 @@ _NOISE = frozenset(
 )
 
 
+_RECENT = ("Ampere", "Ada", "Blackwell", "Hopper")
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One row: a card and one of the memory sizes it is sold with."""
@@ -94,6 +97,12 @@ def find_by_driver_name(name: str, total_bytes: int) -> Card | None:
         if card.name.casefold() == name.casefold() and close:
             return card
     return None
+
+
+def desktop_cards() -> list[Card]:
+    """NVIDIA's cards since 2020, without those of laptops: what a recommendation is chosen from."""
+    cards = _candidates(('"vendor": "nvidia"', '"laptop": false'))
+    return [card for card in cards if (card.architecture or "").startswith(_RECENT)]
 
 
 def _candidates(words: tuple[str, ...]) -> list[Card]:

@@ -176,6 +176,20 @@ class Services:
         report = self.assess(shape, found.source, str(found.ref), machine, options)
         return Assessment(report, self._match(found, shape), found)
 
+    def advise(self, assessment: Assessment, options: RunOptions) -> Assessment:
+        """The same with what else could be done: unload another model, get a larger card."""
+        from dataclasses import replace
+
+        from kdmgr.services.advice import with_advice
+
+        report = assessment.report
+        loaded = () if report.machine.declared or not report.machine.devices else self._loaded()
+        return replace(assessment, report=with_advice(report, options, loaded))
+
+    def _loaded(self) -> list[tuple[str, int]]:
+        """What a server on this machine holds on its devices; nothing when none answers."""
+        return self.server_models.loaded()
+
     def fit_quants(self, ref: HubRef, machine: Machine, options: RunOptions) -> Ladder:
         """The answer for every quant of a repository."""
         from kdmgr.services.ladder import assess_quants

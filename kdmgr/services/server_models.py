@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import NotFound, ServerUnreachable
+from kdmgr.errors import KdmgrError, NotFound, ServerUnreachable
 from kdmgr.refs import OllamaRef
 from kdmgr.units import printable
 
@@ -35,6 +35,24 @@ class ServerModels:
         import asyncio
 
         return asyncio.run(self._find(ref))
+
+    def loaded(self) -> list[tuple[str, int]]:
+        """Names and device bytes of what a server on this machine holds; nothing of one elsewhere, or of none."""
+        import asyncio
+
+        return asyncio.run(self._loaded())
+
+    async def _loaded(self) -> list[tuple[str, int]]:
+        engine = self._new_engine()
+        try:
+            if not engine.address.is_loopback:
+                return []
+            models = await engine.loaded_models(within=ASIDE_S)
+        except KdmgrError:
+            return []
+        finally:
+            await engine.close()
+        return [(model.name, model.size_vram) for model in models if model.size_vram]
 
     async def _find(self, ref: OllamaRef) -> FoundModel | None:
         engine = self._new_engine()

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from kdmgr.fit.assess import assess, largest_context, try_options
+from kdmgr.fit.assess import assess, largest_context
 from kdmgr.fit.machine import Backend, Machine
 from kdmgr.fit.options import MARGIN, EngineBuild, RunOptions
 from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.fit.solve import try_options
 from tests.support.machines import GIB, gpu, machine
 from tests.support.shapes import shape
 

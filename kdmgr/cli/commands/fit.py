@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_cache_type, add_context, add_host, add_json, add_machine
-from kdmgr.fit.options import EngineBuild, RunOptions
+from kdmgr.errors import UsageError
+from kdmgr.fit.options import MARGIN, EngineBuild, RunOptions, SplitMode
 from kdmgr.fit.plan import Verdict
-from kdmgr.units import format_bytes, format_count, parse_count
+from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
     from kdmgr.fit.machine import Machine
+    from kdmgr.models.headers import HeaderCache
     from kdmgr.services.app import Services
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.rows import Assessment
@@ -39,6 +43,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=EngineBuild.LLAMA_CPP.value,
         help="the engine to plan for (default: llama.cpp, the newest)",
     )
+    parser.add_argument("--explain", action="store_true", help="show how each number came about")
+    _add_placement(parser)
+
+
+def _add_placement(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("placement")
+    group.add_argument("--reserve", metavar="SIZE", help="leave this much free on each GPU (default: 1GiB)")
+    group.add_argument(
+        "--split-mode",
+        choices=[mode.value for mode in SplitMode],
+        default=SplitMode.LAYER.value,
+        help="how a model is spread over several GPUs (default: layer)",
+    )
+    group.add_argument("--main-gpu", type=int, default=0, metavar="N", help="the GPU that is used without a split")
+    group.add_argument("--tensor-split", metavar="N,N…", help="shares of the GPUs: 3,1 (default: by free memory)")
+    group.add_argument(
+        "--n-cpu-moe", type=int, default=0, metavar="N", help="leave the experts of N layers to the host"
+    )
+    group.add_argument("--mmproj", metavar="FILE", help="a projector (GGUF) that is loaded beside the model")
+    group.add_argument("--lora", action="append", default=[], metavar="FILE", help="an adapter (GGUF), loaded too")
+    group.add_argument("--draft", metavar="FILE", help="a draft model (GGUF): its weights are counted, not its cache")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -48,7 +73,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     services = Services.create(host=args.host)
     machine = services.machine(args.gpu or (), args.vram)
-    options = read_options(args)
+    options = read_options(args, services.headers)
     answers = [_assess(services, ref, machine, options) for ref in args.refs]
     if args.verbose:
         _tell_traffic(services, _flatten(answers), console)
@@ -61,9 +86,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
         print_ladder(answers[0], console)
     else:
-        from kdmgr.cli.fit_text import print_fit
+        from kdmgr.cli.fit_text import print_explanation, print_fit
 
         print_fit(answers[0], console)
+        if args.explain:
+            print_explanation(answers[0].report, console)
     return max(_exit_code(answer) for answer in answers)
 
 
@@ -74,7 +101,7 @@ def _assess(services: Services, text: str, machine: Machine, options: RunOptions
     ref = parse_ref(text)
     if isinstance(ref, HubRef) and ref.quant is None and ref.file is None:
         return services.fit_quants(ref, machine, options)
-    return services.fit(text, machine, options)
+    return services.advise(services.fit(text, machine, options), options)
 
 
 def _flatten(answers: list[Assessment | Ladder]) -> list[Assessment]:
@@ -103,8 +130,8 @@ def _tell_traffic(services: Services, assessments: list[Assessment], console: Co
     )
 
 
-def read_options(args: argparse.Namespace) -> RunOptions:
-    """Run options as the command line gives them."""
+def read_options(args: argparse.Namespace, headers: HeaderCache) -> RunOptions:
+    """Run options as the command line gives them; files named beside the model are weighed by their headers."""
     return RunOptions(
         n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
         n_parallel=args.parallel,
@@ -115,7 +142,28 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         flash_attn=not args.no_flash_attn,
         engine_build=EngineBuild(args.engine_build),
         n_gpu_layers=args.n_gpu_layers,
+        n_cpu_moe=args.n_cpu_moe,
+        split_mode=SplitMode(args.split_mode),
+        main_gpu=args.main_gpu,
+        tensor_split=_read_split(args.tensor_split),
+        margin_bytes=MARGIN if args.reserve is None else parse_bytes(args.reserve),
+        projector_bytes=_weigh(headers, [args.mmproj] if args.mmproj else []),
+        extra_bytes=_weigh(headers, [*args.lora, *([args.draft] if args.draft else [])]),
     )
+
+
+def _read_split(text: str | None) -> tuple[float, ...]:
+    try:
+        shares = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        shares = (-1.0,)
+    if any(not 0 <= share < 1e9 for share in shares):
+        raise UsageError(f"not shares of GPUs: {text!r}", hint="write numbers with commas between: --tensor-split 3,1")
+    return shares
+
+
+def _weigh(headers: HeaderCache, files: Sequence[str]) -> int:
+    return sum(headers.read(Path(name).expanduser()).weights_bytes for name in files)
 
 
 def exit_code(verdict: Verdict) -> int:

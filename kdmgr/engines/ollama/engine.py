@@ -76,9 +76,9 @@ class OllamaEngine:
         """What the server has installed; newest first. Remote models are marked."""
         return [read_listing(item) for item in read_models(await self._server.get("/api/tags"))]
 
-    async def loaded_models(self) -> list[LoadedModel]:
+    async def loaded_models(self, *, within: float = REQUEST_S) -> list[LoadedModel]:
         """What the server holds in memory."""
-        return await self._loaded()
+        return await self._loaded(within)
 
     async def show(self, name: str) -> ShownModel:
         """What the server knows about the model called `name`; `NotFound` when it has none."""

@@ -1,0 +1,84 @@
+"""Questions asked backwards: which cache type, card or unloading would make a model fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from kdmgr.fit.machine import Device, Machine
+from kdmgr.fit.options import RunOptions, resolve
+from kdmgr.fit.placement import place
+from kdmgr.fit.plan import Verdict
+from kdmgr.fit.verdict import Judgement, judge
+from kdmgr.gguf.shape import ModelShape
+
+RANK = {Verdict.FITS: 4, Verdict.TIGHT: 3, Verdict.PARTIAL: 2, Verdict.CPU: 1, Verdict.TOO_BIG: 0}
+"""Better verdicts rank higher; `unknown` has no rank."""
+# From the finest to the coarsest; below 4 bits nothing is left to save.
+SMALLER_CACHES = ("q8_0", "q5_1", "q4_0")
+_MOST_UNLOADED = 3
+
+
+def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Judgement:
+    """Only the verdict: what solvers ask many times."""
+    return judge(place(shape, resolve(options, shape, machine), machine), options.margin_bytes)
+
+
+def reaches(shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict) -> Judgement | None:
+    """The judgement when it is `goal` or better."""
+    judgement = try_options(shape, machine, options)
+    return judgement if RANK.get(judgement.verdict, -1) >= RANK[goal] else None
+
+
+def finest_cache(
+    shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict
+) -> tuple[str, Judgement] | None:
+    """The finest quantised KV cache type with which the verdict is `goal` or better; None when none does it."""
+    if options.type_k != "f16" or options.type_v != "f16" or not options.flash_attn:
+        return None
+    for name in SMALLER_CACHES:
+        judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
+        if judgement is not None:
+            return name, judgement
+    return None
+
+
+def smallest_device(shape: ModelShape, machine: Machine, options: RunOptions, cards: Sequence[Device]) -> Device | None:
+    """Of `cards` (in any order) the one with least memory that holds the whole model alone, with the margin."""
+    by_memory = sorted(cards, key=lambda card: (card.free_bytes, "GeForce" not in card.name, card.name))
+    low, high = 0, len(by_memory)
+    while low < high:
+        middle = (low + high) // 2
+        alone = replace(machine, devices=(by_memory[middle],), declared=True)
+        if reaches(shape, alone, options, Verdict.FITS) is not None:
+            high = middle
+        else:
+            low = middle + 1
+    return by_memory[low] if low < len(by_memory) else None
+
+
+def least_to_unload(
+    shape: ModelShape, machine: Machine, options: RunOptions, loaded: Sequence[tuple[str, int]]
+) -> tuple[tuple[str, int], ...] | None:
+    """The fewest loaded models (name and bytes on the device), then the smallest, whose unloading makes it fit.
+
+    What is freed is counted for the device in use by most; None when not even unloading a few would do.
+    """
+    if not machine.devices or not loaded:
+        return None
+    fullest = max(range(len(machine.devices)), key=lambda index: machine.devices[index].used_bytes)
+    for count in range(1, min(len(loaded), _MOST_UNLOADED) + 1):
+        choices = sorted(combinations(loaded, count), key=lambda chosen: sum(size for _, size in chosen))
+        for chosen in choices:
+            freed = _free(machine, fullest, sum(size for _, size in chosen))
+            if reaches(shape, freed, options, Verdict.FITS) is not None:
+                return chosen
+    return None
+
+
+def _free(machine: Machine, index: int, n_bytes: int) -> Machine:
+    devices = list(machine.devices)
+    device = devices[index]
+    devices[index] = replace(device, free_bytes=min(device.free_bytes + n_bytes, device.total_bytes))
+    return replace(machine, devices=tuple(devices))
