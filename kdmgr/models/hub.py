@@ -91,7 +91,7 @@ class Hub:
             url = following[1]
             if origin_of(url) != self._origin:
                 raise Unreadable("the Hub's listing goes on at another host", hint="look at HF_ENDPOINT")
-        return entries
+        raise Unreadable(f"the listing of hf.co/{ref.user}/{ref.repo} goes on without end", hint="look at HF_ENDPOINT")
 
     def _require_online(self) -> None:
         if self._access.offline:
