@@ -56,6 +56,11 @@ class Services:
         paths = default_paths(env)
         return cls(paths, load_settings(paths.config), env, host)
 
+    def close(self) -> None:
+        """Close the connections that were opened; idempotent."""
+        if "web" in self.__dict__:
+            self.web.close()
+
     @cached_property
     def headers(self) -> HeaderCache:
         """Parsed headers."""

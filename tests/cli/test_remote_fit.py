@@ -65,7 +65,7 @@ def test_a_model_of_a_server(cli: Cli) -> None:
     server.on("POST", "/api/show", json_reply(**shown()))
     with server:
         body = json.loads(cli("fit", "m", "--host", server.host, "--vram", "8GiB", "--json").out)
-    assert (body["source"], body["verdict"], body["notes"]) == ("server", "fits", [])
+    assert (body["source"], body["parameters"], body["notes"]) == ("server", 6400 + 16384 + 63, [])
 
 
 @pytest.mark.parametrize(

@@ -68,30 +68,38 @@ def _add_placement(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Assess each model; the exit code is that of the worst, of a repository that of its best quant."""
-    from kdmgr.services.app import Services
-    from kdmgr.services.ladder import Ladder
+    from contextlib import closing
 
-    services = Services.create(host=args.host)
-    machine = services.machine(args.gpu or (), args.vram)
-    options = read_options(args, services.headers)
-    answers = [_assess(services, ref, machine, options) for ref in args.refs]
-    if args.verbose:
-        _tell_traffic(services, _flatten(answers), console)
+    from kdmgr.services.app import Services
+
+    with closing(Services.create(host=args.host)) as services:
+        machine = services.machine(args.gpu or (), args.vram)
+        options = read_options(args, services.headers)
+        answers = [_assess(services, ref, machine, options) for ref in args.refs]
+        if args.verbose:
+            _tell_traffic(services, _flatten(answers), console)
     if args.json:
         _print_json(answers, console)
     elif len(answers) > 1:
         _print_comparison(_flatten(answers), console)
-    elif isinstance(answers[0], Ladder):
+    else:
+        _print_answer(answers[0], args.explain, console)
+    return max(_exit_code(answer) for answer in answers)
+
+
+def _print_answer(answer: Assessment | Ladder, explain: bool, console: Console) -> None:
+    from kdmgr.services.ladder import Ladder
+
+    if isinstance(answer, Ladder):
         from kdmgr.cli.ladder_text import print_ladder
 
-        print_ladder(answers[0], console)
+        print_ladder(answer, console)
     else:
         from kdmgr.cli.fit_text import print_explanation, print_fit
 
-        print_fit(answers[0], console)
-        if args.explain:
-            print_explanation(answers[0].report, console)
-    return max(_exit_code(answer) for answer in answers)
+        print_fit(answer, console)
+        if explain:
+            print_explanation(answer.report, console)
 
 
 def _assess(services: Services, text: str, machine: Machine, options: RunOptions) -> Assessment | Ladder:
