@@ -6,6 +6,7 @@ import struct
 
 from kdmgr.gguf.errors import GgufError
 from kdmgr.gguf.source import Source
+from kdmgr.gguf.walk import Jumps, Walk
 
 WINDOW = 1 << 16
 # No header that exists comes near these; one that claims more is lying. The largest tokenizers
@@ -18,8 +19,10 @@ MAX_KEPT = 32 << 20
 class Cursor:
     """Reads forward through a `Source`, holding one window of it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, walk: Walk | None = None, jumps: Jumps | None = None) -> None:
         self._source = source
+        self._walk = walk
+        self._jumps = jumps
         self._limit = MAX_HEADER if source.size is None else min(source.size, MAX_HEADER)
         self._window = b""
         self._start = 0
@@ -83,6 +86,26 @@ class Cursor:
         if length > MAX_STRING or self._kept > MAX_KEPT:
             raise GgufError(f"the header holds {length} bytes of text in one value, more than any model has")
         return self.take(length).decode("utf-8", "replace")
+
+    def key(self) -> str:
+        """The name of the next metadata key."""
+        key = self.string()
+        if self._walk is not None:
+            self._walk.add_key(key)
+        if self._jumps is not None:
+            self._jumps.check_key(key)
+        return key
+
+    def skip_array(self, key: str, count: int) -> None:
+        """Step over the strings of the array `key`: at once where a sibling's length is known."""
+        known = self._jumps.find(key, count) if self._jumps is not None else None
+        if known is not None:
+            self.skip(known)
+            return
+        start = self.offset
+        self.skip_strings(count)
+        if self._walk is not None:
+            self._walk.add(key, count, self.offset - start)
 
     def skip_strings(self, count: int) -> None:
         """Step over `count` strings. The hot loop of a header: a tokenizer has some 100,000 of them."""

@@ -13,6 +13,7 @@ from kdmgr.gguf.header import GgufHeader, LongArray, TensorInfo, Value
 from kdmgr.gguf.source import Source
 from kdmgr.gguf.tensors import finish_tensors
 from kdmgr.gguf.types import ARRAY, SCALAR_FORMATS, STRING, TENSOR_TYPES, TensorType
+from kdmgr.gguf.walk import Jumps, Walk
 
 DEFAULT_ALIGNMENT = 32
 MAX_DIMENSIONS = 4
@@ -25,13 +26,15 @@ TOKEN_ARRAYS = frozenset(f"tokenizer.ggml.{name}" for name in ("tokens", "scores
 _NOT_A_GGUF = "download it again, or convert it: safetensors and older formats are not GGUF"
 
 
-def read_header(source: Source) -> GgufHeader:
+def read_header(source: Source, *, walk: Walk | None = None, jumps: Jumps | None = None) -> GgufHeader:
     """The header of the GGUF that `source` holds.
 
+    `walk` notes how long its vocabulary is; `jumps` uses what was noted of a sibling, and raises `GgufError`
+    too when the two are not alike.
     Raises `GgufError` for bytes that are no GGUF header, or whose tensors do not fit into the file;
     `NeedMoreBytes` when `source` is a prefix and the header goes on behind it.
     """
-    cursor = Cursor(source)
+    cursor = Cursor(source, walk, jumps)
     version = _read_version(cursor)
     n_tensors = cursor.count("tensors", 20)
     n_keys = cursor.count("metadata keys", 10)
@@ -43,7 +46,7 @@ def read_header(source: Source) -> GgufHeader:
     alignment = _alignment(metadata)
     data_offset = -(-cursor.offset // alignment) * alignment
     tensors = finish_tensors(rows, alignment, data_offset, source.size, problems)
-    return GgufHeader(
+    header = GgufHeader(
         version=version,
         byte_order="little" if cursor.little_endian else "big",
         alignment=alignment,
@@ -52,6 +55,9 @@ def read_header(source: Source) -> GgufHeader:
         data_offset=data_offset,
         problems=tuple(problems),
     )
+    if jumps is not None:
+        jumps.check_end(header, source.size)
+    return header
 
 
 def _read_version(cursor: Cursor) -> int:
@@ -72,7 +78,7 @@ def _read_version(cursor: Cursor) -> int:
 def _read_metadata(cursor: Cursor, n_keys: int, problems: list[str]) -> dict[str, Value]:
     metadata: dict[str, Value] = {}
     for _ in range(n_keys):
-        key = cursor.string()
+        key = cursor.key()
         value = _read_value(cursor, key, int(cursor.scalar("I")), 0)
         if key in metadata:
             problems.append(f"the key {key} stands twice; the first one counts")
@@ -97,7 +103,7 @@ def _read_array(cursor: Cursor, key: str, depth: int) -> Value:
         count = cursor.count("strings", 8 if cursor.wide else 4)
         if count <= MAX_KEPT_STRINGS and key not in TOKEN_ARRAYS:
             return tuple(cursor.string() for _ in range(count))
-        cursor.skip_strings(count)
+        cursor.skip_array(key, count)
         return LongArray(STRING, count)
     code = _scalar_format(element, key)
     width = struct.calcsize("<" + code)

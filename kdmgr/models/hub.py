@@ -12,20 +12,24 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
+from kdmgr.gguf.errors import GgufError
 from kdmgr.gguf.header import GgufHeader
 from kdmgr.gguf.reader import read_header
 from kdmgr.gguf.shards import merge_headers
+from kdmgr.gguf.walk import Walk
 from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache
 from kdmgr.models.hub_access import HubAccess
 from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
-from kdmgr.models.ranged import RangedSource
+from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
 from kdmgr.models.refusals import busy, describe_status
 from kdmgr.models.web import Secret, Web, origin_of
 from kdmgr.refs import HubRef
 
 MAX_PAGE = 8 << 20
 MAX_PAGES = 20
+JUMP_PIECE = 64 << 10
+"""Where most of a header is stepped over, small pieces waste least."""
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 
 
@@ -49,32 +53,54 @@ class Hub:
         copy = self._copies.fetch(url, lambda: json.dumps(self._list(ref, url)).encode())
         return read_repo(json.loads(copy.body), copy.note)
 
-    def header(self, ref: HubRef, model: HubModel) -> tuple[GgufHeader, bool]:
-        """The header of a model, of all its shards, and whether it was known already."""
+    def header(self, ref: HubRef, model: HubModel, walk: Walk | None = None) -> tuple[GgufHeader, bool]:
+        """The header of a model, of all its shards, and whether it was known already.
+
+        `walk` holds what was learned from another quant of the same repository, or learns from this one.
+        """
         if model.missing:
             count = len(model.files) + model.missing
             raise Unreadable(f"{model.missing} of {count} shards of {model.files[0].name} are missing on the Hub")
-        read = [self._file_header(ref, file) for file in model.files]
+        read = [self._file_header(ref, file, Walk() if walk is None else walk) for file in model.files]
         return merge_headers([header for header, _known in read]), all(known for _header, known in read)
 
-    def _file_header(self, ref: HubRef, file: HubFile) -> tuple[GgufHeader, bool]:
+    def _file_header(self, ref: HubRef, file: HubFile, walk: Walk) -> tuple[GgufHeader, bool]:
         known = self._headers.find_remote(file.digest, self._origin) if file.digest else None
         if known is not None:
             return known, True
         self._require_online()
-        url = f"{self._access.endpoint}/{ref.user}/{ref.repo}/resolve/main/{quote(file.path)}"
-        source = RangedSource(
-            self._web,
-            url,
-            size=file.size,
-            secret=self._secret,
-            refuse=lambda answer: self._refusal(ref, answer.status, answer.headers),
-        )
-        with source:
-            header = read_header(source)
+        header = (self._jump(ref, file, walk) if walk else None) or self._walk(ref, file, walk)
         if file.digest:
             self._headers.keep_remote(file.digest, self._origin, header)
         return header, False
+
+    def _jump(self, ref: HubRef, file: HubFile, walk: Walk) -> GgufHeader | None:
+        """The header, read in small pieces around a vocabulary that a sibling has as well; None if it has another."""
+        with self._source(ref, file, JUMP_PIECE, 2 * JUMP_PIECE) as source:
+            try:
+                return read_header(source, jumps=walk.jumps())
+            except GgufError:
+                return None
+
+    def _walk(self, ref: HubRef, file: HubFile, walk: Walk) -> GgufHeader:
+        with self._source(ref, file) as source:
+            own = Walk()
+            header = read_header(source, walk=own)
+        walk.learn(own)
+        return header
+
+    def _source(
+        self, ref: HubRef, file: HubFile, first_piece: int = FIRST_PIECE, largest_piece: int = LARGEST_PIECE
+    ) -> RangedSource:
+        return RangedSource(
+            self._web,
+            f"{self._access.endpoint}/{ref.user}/{ref.repo}/resolve/main/{quote(file.path)}",
+            size=file.size,
+            secret=self._secret,
+            refuse=lambda answer: self._refusal(ref, answer.status, answer.headers),
+            first_piece=first_piece,
+            largest_piece=largest_piece,
+        )
 
     def _list(self, ref: HubRef, url: str) -> list[object]:
         """The entries of all pages, only what describes GGUF files."""

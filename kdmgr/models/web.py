@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -120,6 +121,7 @@ class Web:
         self._waits = waits or Waits()
         self._clock = clock
         self._clients: dict[tuple[bool, bool], httpx.Client] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
     def open(
@@ -180,7 +182,8 @@ class Web:
             sent = {**headers, "accept-encoding": "identity", "user-agent": "kdmgr"}
             if secret is not None and secret.origin == origin_of(target):
                 sent["authorization"] = secret.header
-            client = self._client(target)
+            with self._lock:
+                client = self._client(target)
             self.traffic.add_request()
             return client.send(client.build_request("GET", target, headers=sent), stream=True)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdmgr.errors import Unreadable
+from kdmgr.gguf.walk import Walk
 from kdmgr.models.hub_files import HubModel, HubRepo, choose_model
 from kdmgr.refs import HubRef
 from kdmgr.services.finding import FoundModel, projector_note
@@ -29,22 +30,26 @@ def find_quants(services: Services, ref: HubRef) -> list[FoundModel | Unreadable
         choose_model(repo, ref)
     from concurrent.futures import ThreadPoolExecutor
 
+    walk = Walk()
+
     def read(model: HubModel) -> FoundModel | Unreadable:
         try:
-            return _find(services, ref, repo, model)
+            return _find(services, ref, repo, model, walk)
         except Unreadable as error:
             return error
 
+    # What the first one's header teaches makes the others cheap.
+    first, *others = repo.models
     with ThreadPoolExecutor(READERS) as pool:
         try:
-            return list(pool.map(read, repo.models))
+            return [read(first), *pool.map(read, others)]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _find(services: Services, ref: HubRef, repo: HubRepo, model: HubModel) -> FoundModel:
-    header, known = services.hub.header(ref, model)
+def _find(services: Services, ref: HubRef, repo: HubRepo, model: HubModel, walk: Walk | None = None) -> FoundModel:
+    header, known = services.hub.header(ref, model, walk)
     # Of several projectors (one for each precision) an engine takes one.
     projector = max((file.size for file in repo.projectors), default=0)
     digest = model.files[0].digest if len(model.files) == 1 else None

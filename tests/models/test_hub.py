@@ -10,6 +10,7 @@ import pytest
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable, UsageError
 from kdmgr.gguf.shape import read_shape
+from kdmgr.gguf.walk import Walk
 from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache, read_file_header
 from kdmgr.models.hub import Hub
@@ -287,3 +288,29 @@ def test_access_follows_the_environment(tmp_path: Path) -> None:
 def test_an_environment_that_cannot_be_used_is_refused(env: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         hub_access({"HF_HOME": str(tmp_path), **env})
+
+
+def test_a_vocabulary_is_read_once_for_all_quants(
+    new_hub: NewHub, site: HubSite, web: Web, smollm_gguf: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.gguf"
+    content = smollm_gguf.read_bytes()
+    # Another name of the same length: a sibling in all but one value.
+    other.write_bytes(content.replace(b"Smollm2 135M 8k", b"Smollm2 135M 9k", 1))
+    site.publish("user/tiny-GGUF", {"tiny-Q4_1.gguf": smollm_gguf, "tiny-Q8_0.gguf": other})
+    hub, walk = new_hub(), Walk()
+    first, second = hub.repo(REF).models
+    hub.header(REF, first, walk)
+    before = web.traffic.bytes_read
+    assert hub.header(REF, second, walk) == (read_file_header(other), False)
+    assert web.traffic.bytes_read - before < 400_000
+
+
+def test_a_quant_with_another_vocabulary_is_walked_anew(
+    new_hub: NewHub, site: HubSite, smollm_gguf: Path, gemma_gguf: Path
+) -> None:
+    site.publish("user/tiny-GGUF", {"a-Q4_1.gguf": smollm_gguf, "b-Q4_K_M.gguf": gemma_gguf})
+    hub, walk = new_hub(), Walk()
+    models = hub.repo(REF).models
+    expected = [read_file_header(smollm_gguf), read_file_header(gemma_gguf)]
+    assert [hub.header(REF, model, walk)[0] for model in models] == expected
