@@ -130,7 +130,8 @@ def _tell_traffic(services: Services, assessments: list[Assessment], console: Co
         if (found := assessment.found) is None:
             continue
         length = format_bytes(found.header.data_offset) if found.header.data_offset else "unknown length"
-        origin = "known from before" if found.from_cache else f"read from the {found.source}"
+        source = "Hub" if found.source == "huggingface" else found.source
+        origin = "known from before" if found.from_cache else f"read from the {source}"
         console.note(f"{found.ref}: header of {length}, {origin}")
     traffic = services.web.traffic
     console.note(
