@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kdmgr.errors import UsageError
 from kdmgr.fit.machine import Machine
+from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.gguf.types import TENSOR_TYPES_BY_NAME, TensorType
 from kdmgr.units import GIB, MIB, format_bytes, format_count
@@ -109,6 +110,8 @@ class ResolvedOptions:
     flash_attn: bool
     engine_build: EngineBuild
     n_gpu_layers: int | None
+    notes: tuple[str, ...] = ()
+    """What was asked for and cannot be had."""
     n_cpu_moe: int = 0
     split_mode: SplitMode = SplitMode.LAYER
     main_gpu: int = 0
@@ -133,17 +136,19 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
     n_batch = options.n_batch or (2048 if options.engine_build is EngineBuild.LLAMA_CPP else n_ubatch)
     # No batch is larger than the context it has to fit into.
     n_batch = min(n_batch, n_ctx * options.n_parallel)
+    type_k, type_v, notes = _loadable_types(options, shape.attention)
     return ResolvedOptions(
         n_ctx=n_ctx,
         n_ctx_basis=basis,
         n_parallel=options.n_parallel,
         n_batch=n_batch,
         n_ubatch=min(n_ubatch, n_batch),
-        type_k=options.type_k.lower(),
-        type_v=options.type_v.lower(),
+        type_k=type_k,
+        type_v=type_v,
         flash_attn=options.flash_attn,
         engine_build=options.engine_build,
         n_gpu_layers=options.n_gpu_layers,
+        notes=notes,
         n_cpu_moe=options.n_cpu_moe,
         split_mode=options.split_mode,
         main_gpu=options.main_gpu,
@@ -152,6 +157,23 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         projector_bytes=options.projector_bytes,
         extra_bytes=options.extra_bytes,
     )
+
+
+def _loadable_types(options: RunOptions, attention: Attention | None) -> tuple[str, str, tuple[str, ...]]:
+    """The types of K and V; f16 where blocks do not divide a head (llama.cpp, `llama_init_from_model`)."""
+    if attention is None or not options.flash_attn:
+        return options.type_k.lower(), options.type_v.lower(), ()
+    type_k, refused_k = _loadable(options.type_k.lower(), "K", attention.n_embd_head_k)
+    type_v, refused_v = _loadable(options.type_v.lower(), "V", attention.n_embd_head_v)
+    return type_k, type_v, (*refused_k, *refused_v)
+
+
+def _loadable(name: str, part: str, heads: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+    block = cache_type(name).block_size
+    odd = next((head for head in heads if head % block), None)
+    if odd is None:
+        return name, ()
+    return "f16", (f"the engine refuses a {name} {part} cache for heads of {odd}: planned with f16",)
 
 
 def _resolve_context(asked: int | None, shape: ModelShape, machine: Machine) -> tuple[int, str]:

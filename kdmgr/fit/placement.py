@@ -14,7 +14,7 @@ from kdmgr.fit.filling import fill, split_by_share
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.layout import Costs, Kept, Share, Slot
 from kdmgr.fit.machine import Device, Machine
-from kdmgr.fit.options import EngineBuild, ResolvedOptions, SplitMode
+from kdmgr.fit.options import MARGIN, EngineBuild, ResolvedOptions, SplitMode
 from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
 from kdmgr.fit.plan import Components, DevicePlan, MemoryPlan
 from kdmgr.gguf.shape import ModelShape
@@ -91,9 +91,9 @@ def _lay_out(costs: Costs, devices: Sequence[Device]) -> list[Slot]:
     if options.n_cpu_moe or _within(costs, whole, targets):
         return whole
     fitted = fill(costs, targets)
-    if not _is_whole(fitted) and _within(costs, whole, room):
-        return whole
-    return fitted
+    # A margin larger than the engine's own was asked for, and is kept.
+    spares = options.margin_bytes <= MARGIN
+    return whole if spares and not _is_whole(fitted) and _within(costs, whole, room) else fitted
 
 
 def _is_whole(slots: Sequence[Slot]) -> bool:

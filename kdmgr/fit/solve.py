@@ -8,6 +8,7 @@ from itertools import combinations
 
 from kdmgr.fit.machine import Device, Machine
 from kdmgr.fit.options import RunOptions, resolve
+from kdmgr.fit.overhead import device_overhead
 from kdmgr.fit.placement import place
 from kdmgr.fit.plan import Verdict
 from kdmgr.fit.verdict import Judgement, judge
@@ -45,17 +46,20 @@ def finest_cache(
 
 
 def smallest_device(shape: ModelShape, machine: Machine, options: RunOptions, cards: Sequence[Device]) -> Device | None:
-    """Of `cards` (in any order) the one with least memory that holds the whole model alone, with the margin."""
-    by_memory = sorted(cards, key=lambda card: (card.free_bytes, "GeForce" not in card.name, card.name))
-    low, high = 0, len(by_memory)
-    while low < high:
-        middle = (low + high) // 2
-        alone = replace(machine, devices=(by_memory[middle],), declared=True)
-        if reaches(shape, alone, options, Verdict.FITS) is not None:
-            high = middle
-        else:
-            low = middle + 1
-    return by_memory[low] if low < len(by_memory) else None
+    """Of `cards` (in any order) the one with least memory that holds the whole model alone, with the margin.
+
+    What a model takes on one card is the same for all of them, but for the driver's context.
+    """
+    if not cards:
+        return None
+    whole = replace(options, n_gpu_layers=shape.n_layer + 1, n_cpu_moe=0, tensor_split=(), main_gpu=0)
+    alone = replace(machine, devices=(cards[0],), declared=True)
+    parts = place(shape, resolve(whole, shape, machine), alone).devices[0].components
+    if parts.kv_cache is None or parts.compute is None:
+        return None
+    need = parts.known - (parts.overhead or 0) + options.margin_bytes
+    holding = [card for card in cards if need + (device_overhead(card).size or 0) <= card.free_bytes]
+    return min(holding, key=lambda card: (card.free_bytes, "GeForce" not in card.name, card.name), default=None)
 
 
 def least_to_unload(

@@ -41,7 +41,7 @@ def _smallest_card(report: FitReport, options: RunOptions) -> list[str]:
     from kdmgr.hardware.declared import declare_device
     from kdmgr.hardware.table import desktop_cards
 
-    planned = replace(options, n_ctx=report.options.n_ctx, tensor_split=(), main_gpu=0)
+    planned = replace(options, n_ctx=report.options.n_ctx)
     cards = [declare_device(card) for card in desktop_cards()]
     card = smallest_device(report.shape, report.machine, planned, cards)
     if card is None:

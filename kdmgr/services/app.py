@@ -174,10 +174,14 @@ class Services:
 
     def assess_found(self, found: FoundModel, machine: Machine, options: RunOptions) -> Assessment:
         """The answer for a model whose header is at hand."""
+        from dataclasses import replace
+
         from kdmgr.gguf.shape import read_shape
         from kdmgr.services.rows import Assessment
 
         shape = read_shape(found.header)
+        if not options.projector_bytes:
+            options = replace(options, projector_bytes=found.projector_bytes)
         report = self.assess(shape, found.source, str(found.ref), machine, options)
         return Assessment(report, self._match(found, shape), found)
 
@@ -188,6 +192,7 @@ class Services:
         from kdmgr.services.advice import with_advice
 
         report = assessment.report
+        options = replace(options, projector_bytes=report.options.projector_bytes)
         loaded = () if report.machine.declared or not report.machine.devices else self._loaded()
         return replace(assessment, report=with_advice(report, options, loaded))
 

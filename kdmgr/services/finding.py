@@ -124,5 +124,5 @@ def _find_published(services: Services, ref: OllamaRef | HubRef) -> FoundModel:
 
 
 def projector_note(size: int) -> tuple[str, ...]:
-    """What the memory figures leave out."""
-    return (f"its projector ({format_bytes(size)}) is not counted",) if size else ()
+    """What the memory figures hold and leave out."""
+    return (f"its projector ({format_bytes(size)}) is counted, the scratch memory of it is not known",) if size else ()

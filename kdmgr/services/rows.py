@@ -55,8 +55,9 @@ class Assessment:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must be told of where the figures are from."""
-        return self.found.notes_for(self.report.machine) if self.found else ()
+        """What a reader must be told of the figures, and of where they are from."""
+        found = self.found.notes_for(self.report.machine) if self.found else ()
+        return (*found, *self.report.options.notes)
 
 
 def require_ref(row: ModelRow) -> ModelRef:

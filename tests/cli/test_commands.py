@@ -53,7 +53,7 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     (device,) = memory["devices"]
     assert (device["name"], device["kind"], device["n_layers"]) == ("NVIDIA GeForce RTX 3060", "cuda", 19)
     assert device["kv_cache_bytes"] + memory["host"]["kv_cache_bytes"] == 39 * MIB
-    assert body["offload"] == {"n_gpu_layers": 19, "n_layers": 19}
+    assert body["offload"] == {"n_gpu_layers": 19, "n_layers": 19, "n_expert_layers_on_host": 0}
     assert set(body["speed"]) == {"decode_tok_s", "low_tok_s", "high_tok_s", "basis", "grade"}
 
 

@@ -41,17 +41,18 @@ def test_the_engines_own_projection_equals_the_plan(model: str, options: str, tm
     path = write_sparse(RECIPES[model], tmp_path)
     shape = read_file_shape(path)
     wanted = fit_to(OPTION_SETS[options], RECIPES[model].n_ctx_train)
+    resolved = resolve(wanted, shape, CPU_ONLY)
     measured = measure(
         path,
         wanted.n_ctx or 0,
-        type_k=wanted.type_k,
-        type_v=wanted.type_v,
+        type_k=resolved.type_k,
+        type_v=resolved.type_v,
         n_parallel=wanted.n_parallel,
         n_ubatch=wanted.n_ubatch or 512,
         flash_attn=wanted.flash_attn,
         dry=True,
     )
-    planned = plan_on_host(shape, resolve(wanted, shape, CPU_ONLY))
+    planned = plan_on_host(shape, resolved)
     if shape.architecture in COPIES_TABLE:
         planned = replace(planned, weights=planned.weights + shape.weights.token_embd / MIB)
     # A projection prints weights in whole MiB.

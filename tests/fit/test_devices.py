@@ -20,13 +20,14 @@ from tests.support.shapes import read_file_shape
 from tests.support.sparse import RECIPES, write_sparse
 
 HUGE_MIB = 1 << 20
-# GGML_TYPE_Q8_0
-Q8_0 = 8
+# GGML_TYPE_F16 and GGML_TYPE_Q8_0
+F16, Q8_0 = 1, 8
 # Full offload: where the scratch memory of a device is known to be off by more than elsewhere.
 WIDER = {
     "gemma-4-e4b": 0.16,
     "nemotron-3-nano-30b-a3b": 0.07,
     "openelm-3b": 0.07,
+    "plamo-13b": 0.08,
     "plamo-2-8b": 0.06,
     "qwen3-vl-8b": 0.11,
     "qwen3-vl-30b-a3b": 0.08,
@@ -47,8 +48,11 @@ def test_a_model_wholly_on_one_gpu_takes_what_the_plan_says(turn: int, model: st
     shape = read_file_shape(path)
     asked = dict(VARIANTS[turn % len(VARIANTS)])
     asked["n_ctx"] = min(asked["n_ctx"], RECIPES[model].n_ctx_train)
+    options = resolve(options_of(asked), shape, CPU_ONLY)
+    if options.notes:
+        asked |= {"type_k": F16, "type_v": F16}
     real = project(path, [HUGE_MIB], **asked)
-    shares = Costs(shape, resolve(options_of(asked), shape, CPU_ONLY), 1).shares([Slot(0)] * (shape.n_layer + 1))
+    shares = Costs(shape, options, 1).shares([Slot(0)] * (shape.n_layer + 1))
     gpu, host = shares[0], shares[HOST]
     assert gpu.weights / MIB == pytest.approx(real.shares["CUDA0"].model / MIB, abs=0.2)
     assert host.weights / MIB == pytest.approx(real.shares["CPU"].model / MIB, abs=0.2)
@@ -60,15 +64,15 @@ def test_a_model_wholly_on_one_gpu_takes_what_the_plan_says(turn: int, model: st
 
 def options_of(asked: dict[str, Any]) -> RunOptions:
     """The planner's options for those of the engine."""
-    names = {1: "f16", Q8_0: "q8_0"}
+    names = {F16: "f16", Q8_0: "q8_0"}
     return RunOptions(
         n_ctx=asked["n_ctx"],
         n_ubatch=asked.get("n_ubatch", 512),
         n_batch=2048,
         n_parallel=asked.get("n_parallel", 1),
         flash_attn=asked.get("flash_attn", True),
-        type_k=names[asked.get("type_k", 1)],
-        type_v=names[asked.get("type_v", 1)],
+        type_k=names[asked.get("type_k", F16)],
+        type_v=names[asked.get("type_v", F16)],
     )
 
 

@@ -27,7 +27,7 @@ from tests.models.storing import add_model
 from tests.support.machines import gpu, machine
 from tests.support.publisher import HubSite, Page, Registry, Site
 from tests.support.shard_sets import write_shards
-from tests.support.sparse import RECIPES, write_sparse
+from tests.support.sparse import RECIPES, quantised, write_sparse
 
 NOBODY = "127.0.0.1:9"
 CARD = machine(gpu(12))
@@ -205,8 +205,7 @@ def test_names_under_which_a_model_may_be_installed(ref: HubRef | OllamaRef, exp
 def test_a_repository_is_a_ladder(new_services: NewServices, cdn: Site, tmp_path: Path) -> None:
     files = {}
     for quant, kind in (("Q4_K_M", "Q4_K"), ("Q6_K", "Q6_K"), ("Q8_0", "Q8_0")):
-        recipe = RECIPES["llama-3.1-8b"]
-        path = write_sparse(type(recipe)(**{**_fields(recipe), "quant": kind}), tmp_path, quant)
+        path = write_sparse(quantised(RECIPES["llama-3.1-8b"], kind), tmp_path, quant)
         files[f"llama-{quant}.gguf"] = path
     broken = tmp_path / "broken"
     broken.write_bytes(b"<html>" * 100)
@@ -239,12 +238,13 @@ def test_a_repository_without_any_model_that_can_be_read(new_services: NewServic
             services.fit_quants(HubRef("user", "none"), CARD, RunOptions())
 
 
-def test_a_projector_that_is_not_counted_is_named(new_services: NewServices, cdn: Site, tmp_path: Path) -> None:
+def test_a_projector_is_counted_and_named(new_services: NewServices, cdn: Site, tmp_path: Path) -> None:
     with Registry(cdn) as registry:
         path = write_sparse(RECIPES["gemma-3-4b"], tmp_path)
         registry.publish("library/gemma3:4b", path, extra=(("projector", 851 << 20),))
         answer = new_services().fit(f"{registry.host}/library/gemma3:4b", CARD, RunOptions())
-    assert answer.notes == ("its projector (851.0 MiB) is not counted",)
+    assert answer.notes == ("its projector (851.0 MiB) is counted, the scratch memory of it is not known",)
+    assert answer.report.plan.components.projector == 851 << 20
 
 
 def test_a_hostile_manifest_cannot_reach_the_terminal(new_services: NewServices, registry: Registry) -> None:
@@ -259,12 +259,6 @@ def test_a_hostile_manifest_cannot_reach_the_terminal(new_services: NewServices,
 def tiny(tmp_path: Path) -> Path:
     (path, *_rest) = write_shards(tmp_path / "one", "one", 1)
     return path
-
-
-def _fields(recipe: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
 
 
 def _cached(assessment: Any) -> Any:

@@ -46,9 +46,12 @@ def plan_on_host(shape: ModelShape, options: ResolvedOptions) -> Planned:
 
 
 def compare(planned: Planned, measured: Measured, *, weights_within: float, compute_within: float) -> None:
-    """Caches and states to the printed digit; `compute_within` is a share of the buffer, or 4 MiB."""
+    """Caches and states to the printed digit; `compute_within` is a share of the buffer, or 4 MiB.
+
+    A model with sliding layers has two caches, each of them printed rounded.
+    """
     assert planned.weights == pytest.approx(measured.weights, abs=weights_within)
-    assert planned.kv_cache == pytest.approx(measured.kv_cache, abs=0.006)
+    assert planned.kv_cache == pytest.approx(measured.kv_cache, abs=0.011)
     assert planned.recurrent == pytest.approx(measured.recurrent, abs=0.006)
     assert planned.compute == pytest.approx(measured.compute, abs=max(4, measured.compute * compute_within))
     assert planned.output == pytest.approx(measured.output, abs=0.006)

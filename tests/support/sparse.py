@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,16 @@ def read_recipes() -> dict[str, Recipe]:
 
 
 RECIPES = read_recipes()
+
+
+def quantised(recipe: Recipe, kind: str) -> Recipe:
+    """The same model with every quantised tensor of one kind."""
+
+    def change(rows: list[Row]) -> list[Row]:
+        return [(name, shape, old if old in ("F32", "F16") else kind) for name, shape, old in rows]
+
+    layers = [(indexes, change(rows)) for indexes, rows in recipe.layers]
+    return replace(recipe, tensors=change(recipe.tensors), layers=layers)
 
 
 def write_sparse(recipe: Recipe, folder: Path, name: str = "model") -> Path:
