@@ -54,6 +54,11 @@ def _memory(costs: Costs, loads: Sequence[Load]) -> list[int]:
     return [shares[device].known for device in range(costs.n_devices)]
 
 
+def _stays_below(costs: Costs, loads: Sequence[Load], device: int, target: int) -> bool:
+    slots = make_slots(costs.n_layers, loads)
+    return costs.at_least(slots, device) <= target and costs.shares(slots)[device].known <= target
+
+
 def _fill_back_to_front(costs: Costs, targets: Sequence[int]) -> list[Load]:
     loads = [Load()] * costs.n_devices
     for device in range(costs.n_devices - 1, -1, -1):
@@ -71,7 +76,7 @@ def _fill_device(costs: Costs, targets: Sequence[int], loads: list[Load], device
         return [*loads[:device], load, *loads[device + 1 :]]
 
     def fits(n: int) -> bool:
-        return _memory(costs, with_layers(n))[device] <= targets[device]
+        return _stays_below(costs, with_layers(n), device, targets[device])
 
     return with_layers(_most(fits, costs.n_layers - sum(load.n_layer for load in loads)))
 
@@ -113,7 +118,7 @@ def _convert_layers(
     available = sum(load.n_part for load in loads[start:])
 
     def fits(n: int) -> bool:
-        return _memory(costs, _move(loads, device, start, n)[0])[device] <= targets[device]
+        return _stays_below(costs, _move(loads, device, start, n)[0], device, targets[device])
 
     return _move(loads, device, start, _most(fits, available))
 

@@ -52,6 +52,28 @@ class Share:
         return self.weights + (self.kv_cache or 0) + self.recurrent + (self.compute or 0)
 
 
+class _Tally:
+    """A share that is being added up; called for every layer of every layout tried."""
+
+    __slots__ = ("kv_cache", "reads", "recurrent", "weights")
+
+    def __init__(self, kv_cache: int | None) -> None:
+        self.weights = self.reads = self.recurrent = 0
+        self.kv_cache = kv_cache
+
+    def add(self, weights: int, reads: int, kv_cache: int = 0, recurrent: int = 0) -> None:
+        """One more layer, or a part of one."""
+        self.weights += weights
+        self.reads += reads
+        self.recurrent += recurrent
+        if self.kv_cache is not None:
+            self.kv_cache += kv_cache
+
+    def total(self) -> Share:
+        """The share so far, without scratch memory."""
+        return Share(self.weights, self.kv_cache, self.recurrent, 0, self.reads)
+
+
 class Costs:
     """What the layers of one model cost with one set of options, wherever they lie."""
 
@@ -90,36 +112,31 @@ class Costs:
 
     def shares(self, slots: Sequence[Slot]) -> dict[int, Share]:
         """What each place holds: devices by index, and HOST."""
-        weights = self.shape.weights
-        held = {place: Share(kv_cache=None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
         buffers = self.compute(slots)
-        held[HOST] = replace(held[HOST], weights=weights.input, compute=buffers.host)
+        held = {place: tally.total() for place, tally in self._count(slots).items()}
+        held[HOST] = replace(held[HOST], compute=buffers.host)
         for device in range(self.n_devices):
             held[device] = replace(held[device], compute=buffers.devices[device])
-        for layer, slot in enumerate(slots[:-1]):
-            kept, read = self._weights(layer, slot.kept)
-            held[slot.device] = self._add_layer(held[slot.device], layer, kept, read)
-            rest = weights.blocks[layer] - kept
-            if rest:
-                spilled = held[slot.overflow]
-                _, all_read = self._weights(layer, Kept.ALL)
-                held[slot.overflow] = replace(
-                    spilled, weights=spilled.weights + rest, reads=spilled.reads + all_read - read
-                )
-        last = slots[-1].device
-        output = weights.output_layer if last != HOST else weights.output
-        read = weights.output + (weights.token_embd if weights.tied else 0)
-        held[last] = replace(held[last], weights=held[last].weights + output, reads=held[last].reads + read)
         return held
 
-    def _add_layer(self, share: Share, layer: int, weights: int, reads: int) -> Share:
-        return replace(
-            share,
-            weights=share.weights + weights,
-            kv_cache=None if self.kv is None or share.kv_cache is None else share.kv_cache + self.kv[layer],
-            recurrent=share.recurrent + self.recurrent[layer],
-            reads=share.reads + reads,
-        )
+    def at_least(self, slots: Sequence[Slot], device: int) -> int:
+        """Bytes on `device` without its scratch memory: a bound that is quick to tell."""
+        return self._count(slots)[device].total().known
+
+    def _count(self, slots: Sequence[Slot]) -> dict[int, _Tally]:
+        weights = self.shape.weights
+        held = {place: _Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
+        held[HOST].weights = weights.input
+        for layer, slot in enumerate(slots[:-1]):
+            kept, reads = self._weights(layer, slot.kept)
+            held[slot.device].add(kept, reads, self.kv[layer] if self.kv else 0, self.recurrent[layer])
+            rest = weights.blocks[layer] - kept
+            if rest:
+                held[slot.overflow].add(rest, self._weights(layer, Kept.ALL)[1] - reads)
+        last = slots[-1].device
+        output = weights.output_layer if last != HOST else weights.output
+        held[last].add(output, weights.output + (weights.token_embd if weights.tied else 0))
+        return held
 
     def _weights(self, layer: int, kept: Kept) -> tuple[int, int]:
         """Bytes of the layer that are kept, and how many of those one token reads."""

@@ -28,6 +28,9 @@ def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Jud
 
 def reaches(shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict) -> Judgement | None:
     """The judgement when it is `goal` or better."""
+    if RANK[goal] >= RANK[Verdict.TIGHT] and options.n_gpu_layers is None:
+        # Nothing but the whole model on devices will do: no need to find out which part of it would go there.
+        options = replace(options, n_gpu_layers=shape.n_layer + 1)
     judgement = try_options(shape, machine, options)
     return judgement if RANK.get(judgement.verdict, -1) >= RANK[goal] else None
 
