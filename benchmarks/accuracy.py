@@ -83,7 +83,7 @@ def report_host(files: dict[str, Path], names: Sequence[str], *, quick: bool, by
         for turn, name in enumerate(names)
         for each in (sets[(turn * 3 + step) % len(sets)] for step in range(3 if quick else len(sets)))
     ]
-    found = in_parallel(lambda job: compare_on_host(files[job[0]], *job), jobs)
+    found = in_parallel(lambda job: try_on_host(files[job[0]], *job), jobs)
     groups: dict[str, list[Sizes]] = {}
     for (name, _), sizes in zip(jobs, found, strict=True):
         groups.setdefault(name if by_model else RECIPES[name].architecture, []).append(sizes)
@@ -97,6 +97,19 @@ def report_host(files: dict[str, Path], names: Sequence[str], *, quick: bool, by
         ],
     )
     print_summary(f"CPU: {len(names)} models, {len(jobs)} plans", found)
+    for (name, option_set), sizes in zip(jobs, found, strict=True):
+        if not sizes:
+            print(f"\nThe engine refuses {name} {option_set}.")
+
+
+def try_on_host(path: Path, name: str, option_set: str) -> Sizes:
+    """The comparison; nothing where the engine refuses the options (a head that no block of the cache type divides)."""
+    try:
+        return compare_on_host(path, name, option_set)
+    except AssertionError as refusal:
+        if "failed to create context" not in str(refusal):
+            raise
+        return {}
 
 
 def compare_on_host(path: Path, name: str, option_set: str) -> Sizes:
@@ -200,8 +213,8 @@ def compare_divided(path: Path, name: str, free_gib: list[int], n_ctx: int) -> t
     ]
     worst = max(compute, key=lambda pair: abs(pair.share))
     gpus = "+".join(map(str, free_gib))
-    row = (name, gpus, str(n_ctx), _join(ours), _join(counts), str(plan.n_expert_layers), str(without_experts))
-    row = (*row, f"{worst.share:+.1%}")
+    layers = (_join(ours), _join(counts), str(plan.n_expert_layers), str(without_experts))
+    row = (name, gpus, str(n_ctx), *layers, f"{worst.share:+.1%}")
     if ours != counts or plan.n_expert_layers != without_experts:
         return row, {}
     sizes = {
