@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.tables import MIB, SUMMARY, Pair, beside, print_table, summarise
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.layout import Costs, Slot
-from kdmgr.fit.options import RunOptions, resolve
+from kdmgr.fit.options import RunOptions, cache_type, resolve
 from kdmgr.fit.placement import place
 from kdmgr.gguf.shape import ModelShape
 from tests.fit.test_architectures import COPIES_TABLE, fit_to
@@ -83,6 +83,8 @@ def report_host(files: dict[str, Path], names: Sequence[str], *, quick: bool, by
         for turn, name in enumerate(names)
         for each in (sets[(turn * 3 + step) % len(sets)] for step in range(3 if quick else len(sets)))
     ]
+    refused = [job for job in jobs if not is_taken(shape(job[0]), OPTION_SETS[job[1]])]
+    jobs = [job for job in jobs if job not in refused]
     found = in_parallel(lambda job: try_on_host(files[job[0]], *job), jobs)
     groups: dict[str, list[Sizes]] = {}
     for (name, _), sizes in zip(jobs, found, strict=True):
@@ -97,18 +99,30 @@ def report_host(files: dict[str, Path], names: Sequence[str], *, quick: bool, by
         ],
     )
     print_summary(f"CPU: {len(names)} models, {len(jobs)} plans", found)
-    for (name, option_set), sizes in zip(jobs, found, strict=True):
-        if not sizes:
-            print(f"\nThe engine refuses {name} {option_set}.")
+    print_jobs("Not compared, since the engine refuses a cache type whose blocks do not divide a head", refused)
+    print_jobs("No answer from the engine", [job for job, sizes in zip(jobs, found, strict=True) if not sizes])
+
+
+def print_jobs(title: str, jobs: Sequence[tuple[str, str]]) -> None:
+    """The jobs in one line, if there are any."""
+    if jobs:
+        print(f"\n{title}: {', '.join(map(' '.join, jobs))}.")
+
+
+def is_taken(found: ModelShape, options: RunOptions) -> bool:
+    """Whether the engine makes a context of these options (llama-context.cpp, `llama_init_from_model`)."""
+    attention = found.attention
+    if attention is None or not options.flash_attn:
+        return True
+    heads = ((options.type_k, attention.n_embd_head_k), (options.type_v, attention.n_embd_head_v))
+    return all(size % cache_type(kind).block_size == 0 for kind, sizes in heads for size in sizes)
 
 
 def try_on_host(path: Path, name: str, option_set: str) -> Sizes:
-    """The comparison; nothing where the engine refuses the options (a head that no block of the cache type divides)."""
+    """The comparison; nothing where the engine does not answer."""
     try:
         return compare_on_host(path, name, option_set)
-    except AssertionError as refusal:
-        if "failed to create context" not in str(refusal):
-            raise
+    except AssertionError:
         return {}
 
 
