@@ -1,6 +1,6 @@
 """How near the plan comes to what the engine allocates, component by component.
 
-    python benchmarks/accuracy.py [--quick] [--models]      (needs the `test` extra)
+    python benchmarks/accuracy.py [--quick] [--models] [--only PART]      (needs the `test` extra)
 
 Four comparisons: the CPU's projection, one GPU, several GPUs and divided models (devices that exist only on paper),
 and loads that others published. The engine is the embedded llama.cpp; models are headers without data.
@@ -41,7 +41,7 @@ Sizes = dict[str, Pair]
 """Pairs by component."""
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
-COMPONENTS = ("weights", "KV cache", "recurrent", "compute")
+PARTS = ("cpu", "gpu", "divided", "published")
 QUICK_MODELS = 34
 DIVIDED = ("llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "gpt-oss-20b", "mixtral-8x7b", "qwen3.5-35b-a3b")
 MACHINES = ([4], [8], [12], [24], [12, 12], [24, 8], [6, 10, 16])
@@ -53,14 +53,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Planned beside allocated memory.")
     parser.add_argument("--quick", action="store_true", help="a sample of the models, three option sets each")
     parser.add_argument("--models", action="store_true", help="one row per model instead of one per architecture")
+    parser.add_argument("--only", choices=PARTS, action="append", help="one comparison; may be given again")
     asked = parser.parse_args()
+    parts = asked.only or PARTS
     names = list(RECIPES)[:: max(1, len(RECIPES) // QUICK_MODELS)] if asked.quick else list(RECIPES)
     with tempfile.TemporaryDirectory() as folder:
         files = {name: write_sparse(RECIPES[name], Path(folder), name) for name in {*names, *DIVIDED}}
-        report_host(files, names, quick=asked.quick, by_model=asked.models)
-        report_one_gpu(files, names, quick=asked.quick)
-        report_divided(files, quick=asked.quick)
-    report_published()
+        if "cpu" in parts:
+            report_host(files, names, quick=asked.quick, by_model=asked.models)
+        if "gpu" in parts:
+            report_one_gpu(files, names, quick=asked.quick)
+        if "divided" in parts:
+            report_divided(files, quick=asked.quick)
+    if "published" in parts:
+        report_published()
 
 
 def in_parallel(work: Callable[[Job], Answer], jobs: Sequence[Job]) -> list[Answer]:
@@ -172,6 +178,7 @@ def report_one_gpu(files: dict[str, Path], names: Sequence[str], *, quick: bool)
         (name, variant)
         for turn, name in enumerate(names)
         for variant in ([VARIANTS[turn % len(VARIANTS)]] if quick else VARIANTS)
+        if is_taken(shape(name), options_of(variant))
     ]
     found = in_parallel(lambda job: compare_on_gpu(files[job[0]], *job), jobs)
     print_summary(f"One GPU, all layers on it: {len(names)} models, {len(jobs)} plans", found)

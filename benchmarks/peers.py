@@ -54,6 +54,16 @@ with open(sys.argv[1], "rb") as file:
     found = parse_gguf_metadata(file.read(int(sys.argv[3])), experimental=True, max_model_len=int(sys.argv[2]))
 print(json.dumps({"kv": found.kv_cache and found.kv_cache.cache_size, "weights": found.bytes_count}))
 """
+# A process inherits the peak of the one that starts it, so a small one must do it.
+_LAUNCH = """
+import os, sys, time
+devnull = os.open(os.devnull, os.O_RDWR)
+quiet = [(os.POSIX_SPAWN_DUP2, devnull, number) for number in (1, 2)]
+start = time.perf_counter()
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+used = os.wait4(child, 0)[2]
+print(used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss)
+"""
 _GGUF_READER = "import sys, gguf; gguf.GGUFReader(sys.argv[1])"
 
 
@@ -104,7 +114,7 @@ def _find(named: str | None, name: str) -> str | None:
 
 def report_figures(files: dict[str, Path], peers: Peers) -> None:
     """What each tool says, and how far from the engine that is."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, n_ctx in MODELS.items():
         shape = read_file_shape(files[name])
         real = ask_engine(files[name], n_ctx)
@@ -230,13 +240,11 @@ class Run:
 
 def run(command: list[str], env: dict[str, str]) -> Run:
     """Run `command` and ask the system what it took."""
-    start = time.perf_counter()
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, *command]
+    done = subprocess.run(launcher, env=env, capture_output=True, text=True, timeout=300, check=True)
+    cpu, wall, peak = map(float, done.stdout.split())
     # Linux counts KiB, macOS bytes.
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Run(used.ru_utime + used.ru_stime, time.perf_counter() - start, peak)
+    return Run(cpu, wall, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def _medians(runs: list[Run], floor: float) -> tuple[str, ...]:
