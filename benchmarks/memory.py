@@ -12,15 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kdmgr.fit.compute import host_compute
-from kdmgr.fit.kv_cache import layer_bytes
-from kdmgr.fit.machine import Host, Machine
 from kdmgr.fit.options import RunOptions, resolve
+from tests.support.comparing import CPU_ONLY, plan_on_host
 from tests.support.measure import measure
 from tests.support.shapes import read_file_shape
 
-MIB = 1 << 20
-CPU_ONLY = Machine(devices=(), host=Host(None, 1, None, None, "none"))
 COLUMNS = ("model", "n_ctx", "KV", "weights plan/log", "KV plan/log", "compute plan/log")
 
 
@@ -41,11 +37,9 @@ def print_row(path: Path, n_ctx: int, cache_type: str) -> None:
     shape = read_file_shape(path)
     options = resolve(RunOptions(n_ctx=n_ctx, type_k=cache_type, type_v=cache_type), shape, CPU_ONLY)
     log = measure(path, n_ctx, type_k=cache_type, type_v=cache_type)
-    assert shape.attention is not None
-    kv, compute = sum(layer_bytes(shape.attention, options)), host_compute(shape, options)
-    assert compute is not None
-    pairs = ((shape.weights.total, log.weights), (kv, log.kv_cache), (compute, log.compute))
-    figures = " | ".join(f"{plan / MIB:.2f} / {seen:.2f}" for plan, seen in pairs)
+    plan = plan_on_host(shape, options)
+    pairs = ((plan.weights, log.weights), (plan.kv_cache, log.kv_cache), (plan.compute, log.compute))
+    figures = " | ".join(f"{planned:.2f} / {seen:.2f}" for planned, seen in pairs)
     print(f"| {path.name} | {n_ctx} | {cache_type} | {figures} |")
 
 
