@@ -7,7 +7,6 @@ file, so a place that lies about one must not be able to answer for another.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 from kdmgr.files import write_atomically
@@ -98,4 +97,6 @@ def _digest_key(digest: str) -> str:
 
 def _remote_key(digest: str, origin: str) -> str:
     """Digests of other kinds (git's, a manifest's) are anybody's text, so they are hashed as well."""
+    from hashlib import sha256
+
     return f"{FORMAT}-remote-{sha256(f'{origin} {digest}'.encode()).hexdigest()}"
