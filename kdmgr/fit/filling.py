@@ -54,11 +54,6 @@ def _memory(costs: Costs, loads: Sequence[Load]) -> list[int]:
     return [shares[device].known for device in range(costs.n_devices)]
 
 
-def _stays_below(costs: Costs, loads: Sequence[Load], device: int, target: int) -> bool:
-    slots = make_slots(costs.n_layers, loads)
-    return costs.at_least(slots, device) <= target and costs.shares(slots)[device].known <= target
-
-
 def _fill_back_to_front(costs: Costs, targets: Sequence[int]) -> list[Load]:
     loads = [Load()] * costs.n_devices
     for device in range(costs.n_devices - 1, -1, -1):
@@ -75,10 +70,8 @@ def _fill_device(costs: Costs, targets: Sequence[int], loads: list[Load], device
         load = Load(n, max(n - whole, 0) if partial else 0)
         return [*loads[:device], load, *loads[device + 1 :]]
 
-    def fits(n: int) -> bool:
-        return _stays_below(costs, with_layers(n), device, targets[device])
-
-    return with_layers(_most(fits, costs.n_layers - sum(load.n_layer for load in loads)))
+    left = costs.n_layers - sum(load.n_layer for load in loads)
+    return with_layers(_Search(costs, with_layers, device, targets[device]).most(left))
 
 
 def _dense_parts_fit(costs: Costs, targets: Sequence[int]) -> bool:
@@ -117,10 +110,8 @@ def _convert_layers(
     """Give `device` as many whole layers as it holds, taken from those without experts."""
     available = sum(load.n_part for load in loads[start:])
 
-    def fits(n: int) -> bool:
-        return _stays_below(costs, _move(loads, device, start, n)[0], device, targets[device])
-
-    return _move(loads, device, start, _most(fits, available))
+    search = _Search(costs, lambda n: _move(loads, device, start, n)[0], device, targets[device])
+    return _move(loads, device, start, search.most(available))
 
 
 def _move(loads: Sequence[Load], device: int, start: int, n: int) -> tuple[list[Load], int]:
@@ -167,16 +158,53 @@ def _holds(costs: Costs, targets: Sequence[int], loads: Sequence[Load], device: 
     return all(memory[each] < targets[each] for each in (device, device + 1) if each < len(memory))
 
 
-def _most(fits: Callable[[int], bool], limit: int) -> int:
-    """The largest number up to `limit` for which `fits` holds, taken to hold for all below it; 0 for none."""
-    if limit <= 0:
-        return 0
-    if fits(limit):
-        return limit
+class _Search:
+    """How many layers a device holds, asked with as few graphs as can be: to lay one out takes longest."""
+
+    def __init__(self, costs: Costs, layout: Callable[[int], list[Load]], device: int, target: int) -> None:
+        self._costs = costs
+        self._layout = layout
+        self._device = device
+        self._target = target
+
+    def most(self, limit: int) -> int:
+        """The largest number up to `limit` that stays below the target, if all below it do; 0 for none.
+
+        Scratch memory hardly depends on the number of layers: what it is for one number says where to look next.
+        """
+        low, high = 0, self._largest_below(self._target, limit) + 1
+        guess = high - 1
+        while high - low > 1:
+            known, bare = self._known(guess), self._bare(guess)
+            if known <= self._target:
+                low = guess
+            else:
+                high = guess
+            expected = self._largest_below(self._target - (known - bare), high - 1)
+            guess = min(max(expected, low + 1), high - 1)
+        return low
+
+    def _largest_below(self, room: int, limit: int) -> int:
+        return _largest(lambda n: self._bare(n) <= room, limit)
+
+    def _slots(self, n: int) -> list[Slot]:
+        return make_slots(self._costs.n_layers, self._layout(n))
+
+    def _bare(self, n: int) -> int:
+        return self._costs.at_least(self._slots(n), self._device)
+
+    def _known(self, n: int) -> int:
+        return self._costs.shares(self._slots(n))[self._device].known
+
+
+def _largest(holds: Callable[[int], bool], limit: int) -> int:
+    """The largest number up to `limit` for which `holds`, taken to hold for all below it; 0 for none."""
+    if limit <= 0 or holds(limit):
+        return max(limit, 0)
     low, high = 0, limit
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(middle):
+        if holds(middle):
             low = middle
         else:
             high = middle
