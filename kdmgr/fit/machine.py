@@ -49,6 +49,8 @@ class Device:
     unified: bool = False
     """Whether its memory is the host's (Apple, integrated GPUs)."""
     processes: tuple[GpuProcess, ...] = ()
+    vendor: str | None = None
+    """"nvidia", "amd", "intel" or "apple"; of a Vulkan device, which may be anybody's, None where it is not known."""
 
     @property
     def used_bytes(self) -> int:

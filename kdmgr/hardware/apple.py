@@ -44,6 +44,8 @@ def probe_apple(sysctl: Callable[[str], str | None] = read_sysctl, *, platform: 
             bandwidth_basis="GPU table" if card and card.bandwidth else None,
             memory_type=card.memory_type if card else None,
             architecture=card.architecture if card else None,
+            fp16_flops=card.fp16_flops if card else None,
             unified=True,
+            vendor="apple",
         )
     ]

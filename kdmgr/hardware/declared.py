@@ -40,6 +40,7 @@ def declare_device(card: Card, index: int = 0) -> Device:
         compute_capability=card.compute_capability,
         fp16_flops=card.fp16_flops,
         unified=card.unified,
+        vendor=card.vendor,
     )
 
 

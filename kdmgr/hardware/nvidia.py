@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdmgr.fit.machine import Backend, Device, GpuProcess
 from kdmgr.hardware.probing import Absent
+from kdmgr.units import format_speed
+
+if TYPE_CHECKING:
+    from kdmgr.hardware.table import Card
 
 # NVML_DEVICE_ARCH_* (nvml.h) → the generation's name as the GPU table has it.
 ARCHITECTURES = {
@@ -22,6 +26,8 @@ ARCHITECTURES = {
     9: "Hopper",
     10: "Blackwell",
 }
+# Published bandwidths and NVML's differ by 2 % at most; a clock that is further off was misread or capped.
+_TRUSTED_WITHIN = 0.25
 _DRIVER_SIGNS = ("proc/driver/nvidia", "dev/nvidiactl", "dev/dxg")
 
 
@@ -82,7 +88,9 @@ def memory_bandwidth(clock_mhz: int, bus_bits: int) -> int:
 def _read_device(nvml: Any, handle: Any, index: int, driver: str) -> Device:
     name = _text(nvml.nvmlDeviceGetName(handle))
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    bandwidth, basis = _bandwidth(nvml, handle, name, int(memory.total))
+    told = _told_bandwidth(nvml, handle)
+    card = _find_card(name, int(memory.total), told)
+    bandwidth, basis = choose_bandwidth(told, card)
     capability = _ask(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     architecture = _ask(nvml, nvml.nvmlDeviceGetArchitecture, handle)
     return Device(
@@ -95,31 +103,37 @@ def _read_device(nvml: Any, handle: Any, index: int, driver: str) -> Device:
         uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
         bandwidth=bandwidth,
         bandwidth_basis=basis,
-        memory_type=_memory_type(name, int(memory.total)),
+        memory_type=card.memory_type if card else None,
         architecture=ARCHITECTURES.get(architecture) if isinstance(architecture, int) else None,
         compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
+        fp16_flops=card.fp16_flops if card else None,
         driver=driver,
         processes=tuple(_processes(nvml, handle)),
+        vendor="nvidia",
     )
 
 
-def _bandwidth(nvml: Any, handle: Any, name: str, total_bytes: int) -> tuple[int | None, str | None]:
+def choose_bandwidth(told: int | None, card: Card | None) -> tuple[int | None, str | None]:
+    """NVML's figure with its basis, unless the table's differs by more than a quarter: then the table's."""
+    listed = card.bandwidth if card else None
+    if told is None:
+        return (listed, "GPU table") if listed else (None, None)
+    if listed is None or abs(told - listed) <= _TRUSTED_WITHIN * listed:
+        return told, "NVML"
+    return listed, f"GPU table; NVML's memory clock would make it {format_speed(told)}"
+
+
+def _told_bandwidth(nvml: Any, handle: Any) -> int | None:
     clock = _ask(nvml, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_MEM)
     bus = _ask(nvml, nvml.nvmlDeviceGetMemoryBusWidth, handle)
-    if clock and bus:
-        return memory_bandwidth(int(clock), int(bus)), "NVML memory clock × bus width"
+    return memory_bandwidth(int(clock), int(bus)) if clock and bus else None
+
+
+def _find_card(name: str, total_bytes: int, bandwidth: int | None) -> Card | None:
+    """What NVML does not tell, GDDR from HBM for one, the table does."""
     from kdmgr.hardware.table import find_by_driver_name
 
-    card = find_by_driver_name(name, total_bytes)
-    return (card.bandwidth, "GPU table") if card and card.bandwidth else (None, None)
-
-
-def _memory_type(name: str, total_bytes: int) -> str | None:
-    """NVML does not tell GDDR from HBM; the table does."""
-    from kdmgr.hardware.table import find_by_driver_name
-
-    card = find_by_driver_name(name, total_bytes)
-    return card.memory_type if card else None
+    return find_by_driver_name(name, total_bytes, bandwidth)
 
 
 def _processes(nvml: Any, handle: Any) -> list[GpuProcess]:

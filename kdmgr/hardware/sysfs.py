@@ -73,6 +73,8 @@ def _device(name: str, backend: Backend, total: int, free: int, index: int) -> D
         bandwidth_basis="GPU table" if card and card.bandwidth else None,
         memory_type=card.memory_type if card else None,
         architecture=card.architecture if card else None,
+        fp16_flops=card.fp16_flops if card else None,
+        vendor="intel" if backend is Backend.SYCL else "amd",
     )
 
 

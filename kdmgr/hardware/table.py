@@ -40,6 +40,7 @@ class Card:
     architecture: str | None
     compute_capability: str | None
     fp16_flops: float | None
+    """Dense FP16 of the units that multiply matrices there: NVIDIA's tensor cores, others' shaders."""
     unified: bool
     laptop: bool
     source: str
@@ -87,16 +88,22 @@ def find_card(text: str) -> Card:
     return named[0]
 
 
-def find_by_driver_name(name: str, total_bytes: int) -> Card | None:
+def find_by_driver_name(name: str, total_bytes: int, bandwidth: int | None = None) -> Card | None:
     """The card that a driver calls `name`, with about this much memory; None when the table lacks it.
 
-    Drivers report a little less than the nominal size: what the firmware keeps is not theirs.
+    Of several such cards (an RTX 3060 Ti comes with GDDR6 or GDDR6X) the first, or the one whose bandwidth
+    is nearest to `bandwidth`. Drivers report a little less than the nominal size: what the firmware keeps is
+    not theirs.
     """
-    for card in _candidates(_words(name)):
-        close = 0.85 * card.memory_bytes <= total_bytes <= 1.02 * card.memory_bytes
-        if card.name.casefold() == name.casefold() and close:
-            return card
-    return None
+    named = [
+        card
+        for card in _candidates(_words(name))
+        if card.name.casefold() == name.casefold()
+        and 0.85 * card.memory_bytes <= total_bytes <= 1.02 * card.memory_bytes
+    ]
+    if bandwidth is not None:
+        named.sort(key=lambda card: abs((card.bandwidth or 0) - bandwidth))
+    return named[0] if named else None
 
 
 def desktop_cards() -> list[Card]:
@@ -121,7 +128,7 @@ def _text() -> str:
 
 def _read(row: dict[str, object]) -> list[Card]:
     sizes = row["memory_gib"]
-    bandwidth, flops = row["bandwidth_gb_s"], row["fp16_tflops"]
+    bandwidth, flops = row["bandwidth_gb_s"], _matrix_tflops(row)
     aliases = row["aliases"]
     return [
         Card(
@@ -141,6 +148,13 @@ def _read(row: dict[str, object]) -> list[Card]:
         for size in (sizes if isinstance(sizes, list) else [sizes])
         if isinstance(size, int | float)
     ]
+
+
+def _matrix_tflops(row: dict[str, object]) -> object:
+    """A row of NVIDIA's may give the shaders' FP16 only; the tensor cores' is then beside it, where they exist."""
+    if row["vendor"] != "nvidia" or str(row["fp16_kind"]).startswith("tensor"):
+        return row["fp16_tflops"]
+    return row["fp16_tensor_derived_tflops"]
 
 
 def _optional(value: object) -> str | None:

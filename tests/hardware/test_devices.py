@@ -12,7 +12,7 @@ import pytest
 from kdmgr.fit.machine import Backend, Device
 from kdmgr.hardware.apple import probe_apple
 from kdmgr.hardware.detect import detect_machine, run_probes
-from kdmgr.hardware.nvidia import memory_bandwidth, probe_nvidia, select_visible
+from kdmgr.hardware.nvidia import choose_bandwidth, memory_bandwidth, probe_nvidia, select_visible
 from kdmgr.hardware.probing import Absent
 from kdmgr.hardware.sysfs import probe_amd, probe_intel
 from kdmgr.hardware.table import find_by_driver_name
@@ -93,13 +93,77 @@ def test_nvml_tells_everything_of_a_card() -> None:
         ("NVIDIA GeForce RTX 4090", 24 * GIB, 10501, 384),
         ("NVIDIA GeForce RTX 3060", 12 * GIB, 7501, 192),
         ("NVIDIA GeForce RTX 3090", 24 * GIB, 9751, 384),
+        ("NVIDIA GeForce RTX 5090", 32 * GIB, 14001, 512),
+        ("NVIDIA GeForce GTX 1080", 8 * GIB, 5005, 256),
+        ("Tesla T4", 16 * GIB, 5001, 256),
+        ("Tesla P100-PCIE-16GB", 16 * GIB, 715, 4096),
+        ("Tesla V100-SXM2-16GB", 16 * GIB, 877, 4096),
+        ("NVIDIA A100-SXM4-40GB", 40 * GIB, 1215, 5120),
         ("NVIDIA A100-SXM4-80GB", 80 * GIB, 1593, 5120),
+        ("NVIDIA H100 80GB HBM3", 80 * GIB, 2619, 5120),
     ],
 )
 def test_clock_times_bus_width_is_the_published_bandwidth(name: str, total: int, clock: int, bus: int) -> None:
+    """GDDR5 to 7 and HBM2 to 3 alike: NVML's clock is made for this rule."""
     card = find_by_driver_name(name, total)
     assert card is not None
     assert memory_bandwidth(clock, bus) == pytest.approx(card.bandwidth, rel=0.02)
+
+
+def test_nvmls_bandwidth_is_preferred_to_the_tables() -> None:
+    """The RTX 4090 of the table moves 1010 GB/s."""
+    _, card = probe_nvidia(env={}, nvml=FakeNvml())
+    assert (card.bandwidth, card.bandwidth_basis) == (1_008_096_000_000, "NVML")
+
+
+@pytest.mark.parametrize(("clock", "trusted"), [(8000, True), (7800, False), (13200, False), (405, False)])
+def test_a_clock_that_contradicts_the_table_is_not_believed(clock: int, trusted: bool) -> None:
+    nvml = FakeNvml()
+    nvml.clocks = (7501, clock)
+    _, card = probe_nvidia(env={}, nvml=nvml)
+    assert card.bandwidth_basis is not None
+    if trusted:
+        assert (card.bandwidth, card.bandwidth_basis) == (clock * 96_000_000, "NVML")
+    else:
+        assert card.bandwidth == 1_010_000_000_000
+        assert card.bandwidth_basis.startswith("GPU table; NVML's memory clock would make it ")
+
+
+def test_without_a_clock_or_a_row_the_bandwidth_comes_from_what_there_is() -> None:
+    nvml = FakeNvml()
+    nvml.clocks = (0, 10501)
+    nvml.names = ("NVIDIA GeForce RTX 3060", "NVIDIA Unheard-Of 9")
+    first, second = probe_nvidia(env={}, nvml=nvml)
+    assert (first.bandwidth, first.bandwidth_basis) == (360_000_000_000, "GPU table")
+    assert (second.bandwidth, second.bandwidth_basis) == (1_008_096_000_000, "NVML")
+    assert (second.memory_type, second.fp16_flops) == (None, None)
+    assert choose_bandwidth(None, None) == (None, None)
+
+
+def test_of_two_cards_of_one_name_the_clock_tells_which() -> None:
+    """An RTX 3060 Ti has GDDR6 at 448 GB/s, or GDDR6X at 608."""
+    nvml = FakeNvml()
+    nvml.names, nvml.totals = ("NVIDIA GeForce RTX 3060 Ti",) * 2, (8192 * MIB,) * 2
+    nvml.clocks, nvml.buses = (7001, 9501), (256, 256)
+    found = probe_nvidia(env={}, nvml=nvml)
+    assert [card.memory_type for card in found] == ["GDDR6", "GDDR6X"]
+    assert {card.bandwidth_basis for card in found} == {"NVML"}
+
+
+def test_every_device_found_knows_its_vendor_and_what_it_multiplies(tmp_path: Path) -> None:
+    card(tmp_path, 1, vendor="0x1002", product_name="AMD Radeon RX 7900 XTX\n", mem_info_vram_total=str(24 * GIB))
+    card(tmp_path, 2, vendor="0x8086", device="0x56a0", lmem_total_bytes=str(16 * GIB))
+    apple = probe_apple(
+        {"machdep.cpu.brand_string": "Apple M4 Max", "hw.memsize": str(64 * GIB)}.get, platform="darwin"
+    )
+    found = [*probe_nvidia(env={}, nvml=FakeNvml()), *probe_amd(tmp_path, {}), *probe_intel(tmp_path), *apple]
+    assert [(each.vendor, each.fp16_flops) for each in found] == [
+        ("nvidia", 25e12),
+        ("nvidia", 165e12),
+        ("amd", 122.8e12),
+        ("intel", None),
+        ("apple", 17.2e12),
+    ]
 
 
 def test_without_a_driver_the_vendor_is_absent_and_not_an_error(tmp_path: Path) -> None:
