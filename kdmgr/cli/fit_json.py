@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdmgr.fit.plan import Components, DevicePlan, FitReport
+from kdmgr.fit.plan import Components, DevicePlan, FitReport, PromptSpeed
 
 if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment
@@ -103,7 +103,18 @@ def _speed(report: FitReport) -> dict[str, Any] | None:
         "high_tok_s": speed.high_tok_s,
         "basis": speed.basis,
         "grade": speed.grade,
+        "rough": speed.rough,
+        "words": speed.words,
+        "full_context_tok_s": speed.full_tok_s,
+        "full_context_words": speed.full_words,
+        "prompt": _prompt(speed.prompt),
     }
+
+
+def _prompt(prompt: PromptSpeed | None) -> dict[str, Any] | None:
+    if prompt is None:
+        return None
+    return {"low_tok_s": prompt.low_tok_s, "high_tok_s": prompt.high_tok_s, "basis": prompt.basis}
 
 
 def _student(assessment: Assessment) -> dict[str, Any] | None:

@@ -9,10 +9,12 @@ from kdmgr.fit.kv_cache import CELL_PADDING, full_cells, layer_bytes, sliding_ce
 from kdmgr.fit.options import EngineBuild, ResolvedOptions
 from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
 from kdmgr.fit.placement import budget, usable_devices
-from kdmgr.fit.plan import DevicePlan, FitReport
+from kdmgr.fit.plan import DevicePlan, FitReport, Speed
+from kdmgr.fit.prompt_speed import active_parameters
+from kdmgr.fit.speed import DEEP, DEPTH, cache_read
 from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
-from kdmgr.units import format_bytes, format_count
+from kdmgr.units import format_bytes, format_count, format_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +150,44 @@ def _explain_compute(name: str, planned: DevicePlan, report: FitReport) -> Step:
 
 
 def _explain_speed(report: FitReport) -> Iterator[Step]:
-    if report.speed is None:
+    speed = report.speed
+    if speed is None:
         return
     reads = [f"{format_bytes(place.reads)} on {place.name}" for place in report.plan.devices if place.reads]
     if report.plan.host.reads:
         reads.append(f"{format_bytes(report.plan.host.reads)} on the host")
-    speed = report.speed
-    shown = f"{speed.decode_tok_s:.1f}" if speed.decode_tok_s is not None else f"at most {speed.high_tok_s:.1f}"
+    formula = "1 / (Σ bytes read / (efficiency × bandwidth) + layers × time per layer)"
+    inputs = f"weights read per token: {'; '.join(reads)}; {speed.basis}"
+    yield Step("speed", formula, inputs, f"{_show_speed(speed)}, grade {speed.grade}")
+    yield from _explain_full_context(report, speed)
+    if speed.prompt is not None:
+        yield Step(
+            "prompt speed",
+            "efficiency × FP16 FLOP/s / (2 × active parameters)",
+            f"{format_parameters(active_parameters(report.shape))} active parameters, {speed.prompt.basis}",
+            f"{speed.prompt.low_tok_s:.0f} to {speed.prompt.high_tok_s:.0f} tok/s",
+        )
+
+
+def _explain_full_context(report: FitReport, speed: Speed) -> Iterator[Step]:
+    """The same with the whole context in use, where that is deeper than what speed is stated for."""
+    n_ctx = report.options.n_ctx
+    shown = speed.full_words or (f"{speed.full_tok_s:.1f} tok/s" if speed.full_tok_s is not None else None)
+    if shown is None or n_ctx <= DEPTH:
+        return
+    rough = "roughly " if speed.full_tok_s is not None and (speed.rough or n_ctx > DEEP) else ""
     yield Step(
-        "speed",
-        "1 / (Σ bytes read / (efficiency × bandwidth) + layers × time per layer)",
-        f"weights read per token: {'; '.join(reads)}; {speed.basis}",
-        f"{shown} tok/s, grade {speed.grade}",
+        "speed at full context",
+        "the same, with all of the cache to read",
+        f"{format_bytes(cache_read(report.shape, report.options, n_ctx))} of cache and state per token, "
+        f"{format_count(n_ctx)} tokens deep",
+        f"{rough}{shown}",
     )
+
+
+def _show_speed(speed: Speed) -> str:
+    if speed.words is not None:
+        return speed.words
+    if speed.decode_tok_s is None:
+        return f"at most {speed.high_tok_s:.1f} tok/s"
+    return f"{'roughly ' if speed.rough else ''}{speed.decode_tok_s:.1f} tok/s"

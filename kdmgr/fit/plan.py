@@ -104,17 +104,35 @@ class MemoryPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptSpeed:
+    """Expected speed of reading a prompt, in tokens per second: a range, as there is no figure to trust."""
+
+    low_tok_s: float
+    high_tok_s: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
     """Expected decoding speed, in tokens per second, with its honest spread."""
 
     decode_tok_s: float | None
-    """The figure to plan with; None where only a bound is known."""
+    """The figure to plan with; None where only a bound, or only words, are known."""
     low_tok_s: float | None
     high_tok_s: float | None
     basis: str
-    """What it follows from, in words: backend, bandwidth and where that is known from."""
+    """What it follows from, in words: quant, backend, bandwidth and where that is known from, depth."""
     grade: str
-    """"measured", "high", "medium", "low", or "bound": no more than `high_tok_s`."""
+    """"measured", "high", "medium", "low", "words", or "bound": no more than `high_tok_s`."""
+    rough: bool = False
+    """Whether the figure is to be introduced with "roughly"."""
+    words: str | None = None
+    """The speed where the grade is "words": "slow: below reading pace"."""
+    full_tok_s: float | None = None
+    """The figure with all of n_ctx in use."""
+    full_words: str | None = None
+    """The same where the grade is "words"."""
+    prompt: PromptSpeed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdmgr.fit.plan import FitReport, Speed, Verdict
+from kdmgr.fit.plan import FitReport, PromptSpeed, Speed, Verdict
 from kdmgr.units import format_count
 
 MARKS = {
@@ -17,23 +17,33 @@ MARKS = {
 
 
 def short_speed(speed: Speed | None) -> str:
-    """`104`, `~23` for a rough figure, `≤70` for a bound, `?`."""
+    """`104`, `~23` for a rough figure, `≤70` for a bound, `slow` where there are words only, `?`."""
     if speed is None:
         return "?"
+    if speed.words is not None:
+        return speed.words.partition(":")[0]
     if speed.decode_tok_s is None:
         return f"≤{speed.high_tok_s:.0f}"
-    return f"{'~' if speed.grade == 'low' else ''}{speed.decode_tok_s:.0f}"
+    return f"{'~' if speed.rough else ''}{speed.decode_tok_s:.0f}"
 
 
 def describe_speed(speed: Speed | None) -> str:
-    """The figure with its band, grade and basis."""
+    """The figure with its band, grade and basis; words where no figure can be trusted."""
     if speed is None:
         return "unknown"
+    if speed.words is not None:
+        return f"{speed.words} · too little is measured for a figure · {speed.basis}"
     if speed.decode_tok_s is None:
         return f"at most {speed.high_tok_s:.0f} tok/s · {speed.basis}"
-    roughly = "roughly " if speed.grade == "low" else ""
+    roughly = "roughly " if speed.rough else ""
     band = f"{speed.low_tok_s:.0f}–{speed.high_tok_s:.0f}"
     return f"{roughly}{speed.decode_tok_s:.0f} tok/s ({band}, grade {speed.grade}) · {speed.basis}"
+
+
+def describe_prompt(prompt: PromptSpeed) -> str:
+    """The range for reading a prompt: two digits, as no more are known."""
+    low, high = (float(f"{bound:.2g}") for bound in (prompt.low_tok_s, prompt.high_tok_s))
+    return f"{low:.0f}–{high:.0f} tok/s to read a prompt · {prompt.basis}"
 
 
 def describe_context(report: FitReport) -> str:

@@ -54,7 +54,10 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     assert (device["name"], device["kind"], device["n_layers"]) == ("NVIDIA GeForce RTX 3060", "cuda", 19)
     assert device["kv_cache_bytes"] + memory["host"]["kv_cache_bytes"] == 39 * MIB
     assert body["offload"] == {"n_gpu_layers": 19, "n_layers": 19, "n_expert_layers_on_host": 0}
-    assert set(body["speed"]) == {"decode_tok_s", "low_tok_s", "high_tok_s", "basis", "grade"}
+    assert list(body["speed"]) == [
+        "decode_tok_s", "low_tok_s", "high_tok_s", "basis", "grade", "rough", "words", "full_context_tok_s",
+        "full_context_words", "prompt",
+    ]  # fmt: skip
 
 
 def test_fit_of_several_compares_them(cli: Cli, gemma_gguf: Path, smollm_gguf: Path) -> None:
