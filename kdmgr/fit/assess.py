@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kdmgr.fit.kv_cache import CELL_PADDING
-from kdmgr.fit.machine import Machine
+from kdmgr.fit.machine import Backend, Machine
 from kdmgr.fit.options import ResolvedOptions, RunOptions, resolve
-from kdmgr.fit.overhead import device_overhead
+from kdmgr.fit.overhead import LATENT_PEAK, device_overhead
 from kdmgr.fit.placement import place
 from kdmgr.fit.plan import FitReport, MemoryPlan, Verdict
 from kdmgr.fit.solve import RANK, finest_cache, reaches
@@ -42,7 +42,7 @@ def assess(
         max_n_ctx=_largest_context(shape, machine, wanted, judgement.verdict),
         speed=speed,
         alternatives=tuple(_alternatives(shape, machine, wanted, resolved, judgement)),
-        unknown=(*shape.unknown, *_unmeasured(machine, plan), *((why_no_speed,) if why_no_speed else ())),
+        unknown=(*shape.unknown, *_unmeasured(shape, machine, plan), *((why_no_speed,) if why_no_speed else ())),
     )
 
 
@@ -104,11 +104,14 @@ def _alternatives(
     return found
 
 
-def _unmeasured(machine: Machine, plan: MemoryPlan) -> list[str]:
+def _unmeasured(shape: ModelShape, machine: Machine, plan: MemoryPlan) -> list[str]:
     """What the machine leaves open."""
     left_open = []
     for device, planned in zip(machine.devices, plan.devices, strict=True):
         overhead = device_overhead(device)
         if planned.n_layers and overhead.size is None:
             left_open.append(f"overhead: {overhead.basis}")
+        elif planned.n_layers and device.backend is Backend.CUDA and shape.attention and shape.attention.latent:
+            seen = format_bytes(LATENT_PEAK)
+            left_open.append(f"overhead: in use, latent attention has been seen to take up to {seen} with CUDA")
     return list(dict.fromkeys(left_open))

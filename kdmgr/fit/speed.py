@@ -39,6 +39,11 @@ class _Work:
     """Bytes read from host memory per token."""
     host_bandwidth: int | None
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is a kind of work that is predicted worse: a small model, or one in part on the CPU."""
+        return bool(self.spilled) or self.shape.weights.total < _SMALL_MODEL
+
     def seconds(self, cache: int) -> float:
         """One token's time with `cache` bytes of KV cache to read, shared out as the weights are."""
         is_moe = self.shape.experts is not None
@@ -73,7 +78,8 @@ def predict_speed(
     speed = _state(work, 1 / work.seconds(cache), _basis(work, shape, options))
     if speed.words is not None:
         return replace(speed, full_words=describe_pace(full)), None
-    prompt = None if work.spilled else predict_prompt_speed(shape, used)
+    # The arithmetic bounds only whole models that keep the card busy: a small one waits for other things.
+    prompt = None if work.doubtful else predict_prompt_speed(shape, used)
     return replace(speed, full_tok_s=full, prompt=prompt), None
 
 
@@ -93,14 +99,13 @@ def _prepare(shape: ModelShape, used: list[tuple[Device, DevicePlan]], spilled: 
 
 
 def _state(work: _Work, tok_s: float, basis: str) -> Speed:
-    """The figure with its band, or words. Small models and CPU spill are predicted worse: one grade less."""
+    """The figure with its band, or words. What is predicted worse gets one grade less."""
     grade = worst_grade([family for _, _, family in work.used])
     if grade == WORDS:
         return Speed(None, None, None, basis, WORDS, rough=True, words=describe_pace(tok_s))
-    doubtful = bool(work.spilled) or work.shape.weights.total < _SMALL_MODEL
-    grade = GRADES[min(GRADES.index(grade) + doubtful, len(GRADES) - 1)]
+    grade = GRADES[min(GRADES.index(grade) + work.doubtful, len(GRADES) - 1)]
     low, high = _BANDS[grade]
-    return Speed(tok_s, low * tok_s, high * tok_s, basis, grade, rough=doubtful or grade == "low")
+    return Speed(tok_s, low * tok_s, high * tok_s, basis, grade, rough=work.doubtful or grade == "low")
 
 
 def _basis(work: _Work, shape: ModelShape, options: ResolvedOptions) -> str:

@@ -1,7 +1,7 @@
 """The planner beside loads that others published.
 
 `tests/data/published_loads.jsonl` holds figures, exactly as printed, that users of llama.cpp and Ollama
-posted in public issue threads and repositories; `source` names the page of each row. What an excerpt
+posted in public issue threads, repositories and articles; `source` names the page of each row. What an excerpt
 does not show is null; what was inferred (a model's name, most often) is said in `notes`.
 Sizes are MiB. `buffers` are the engine's "buffer size" lines by place, `kv_cells` its caches,
 `breakdown` its table of memory (whole MiB; "unaccounted" is what the driver and others hold),
@@ -10,6 +10,7 @@ Sizes are MiB. `buffers` are the engine's "buffer size" lines by place, `kv_cell
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -17,9 +18,12 @@ import pytest
 from kdmgr.fit.compute import compute_buffers
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.kv_cache import layer_bytes, state_bytes
+from kdmgr.fit.machine import Backend
 from kdmgr.fit.options import CACHE_TYPES
+from kdmgr.fit.overhead import LATENT_PEAK, device_overhead
 from kdmgr.gguf.types import TENSOR_TYPES_BY_NAME
 from tests.fit.published import HOST_BUFFERS, PUBLIC_MODELS, Load, options_of, read_published, shape_of
+from tests.support.machines import gpu
 from tests.support.shapes import shape
 
 MIB = 1 << 20
@@ -79,7 +83,7 @@ def test_there_are_forty_loads_and_more() -> None:
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.id)
 def test_a_row_is_cited_and_plausible(load: Load) -> None:
-    assert load.source.startswith("https://github.com/")
+    assert load.source.startswith("https://")
     assert load.engine in ("llama.cpp", "ollama")
     assert load.backend in ("cuda", "vulkan", "metal", "rocm", "sycl", "cpu", None)
     assert load.buffers or load.breakdown or load.projected
@@ -107,6 +111,55 @@ def test_a_breakdown_adds_up(load: Load) -> None:
         assert row["self"] == pytest.approx(row["model"] + row["context"] + row["compute"], abs=3)
         if "free" in row:
             assert row["total"] == pytest.approx(row["free"] + row["self"] + row["unaccounted"], abs=3)
+
+
+# Tables printed after use on cards that nothing else used, and those cards.
+ALONE = [
+    ("mdda-gtx-1080-gemma-4-26b-a4b", Backend.CUDA, "Pascal"),
+    ("tkskkurumi-glm-4-6", Backend.CUDA, "Ampere"),
+    ("llamacpp-15860-3x-4090-breakdown", Backend.CUDA, "Ada Lovelace"),
+    ("stevio2d-qwen3.5-122b-a10b-3x-mi50", Backend.ROCM, "GCN 5.1"),
+]
+BY_ID = {load.id: load for load in LOADS}
+
+
+@pytest.mark.parametrize(("name", "backend", "architecture"), ALONE)
+def test_a_context_is_taken_for_as_large_as_it_was_seen(name: str, backend: Backend, architecture: str) -> None:
+    overhead = device_overhead(replace(gpu(24, backend=backend), architecture=architecture)).size
+    assert overhead is not None
+    seen = [row["unaccounted"] for row in (BY_ID[name].breakdown or {}).values() if "unaccounted" in row]
+    assert max(seen) <= overhead / MIB <= 1.2 * max(seen)
+
+
+def test_a_context_takes_no_more_than_what_a_dry_run_leaves_free() -> None:
+    """Nothing but the context is allocated then."""
+    pascal = device_overhead(replace(gpu(24), architecture="Pascal")).size
+    row = (BY_ID["turbo-tan-tq3-11-gtx-1080-ti-dry-run"].breakdown or {})["CUDA0 (GTX 1080 Ti)"]
+    assert pascal == (row["total"] - row["free"]) * MIB
+    blackwell = device_overhead(replace(gpu(24), architecture="Blackwell 2.0")).size
+    draft, target = (
+        (BY_ID[f"llamacpp-25465-27b-mtp-262k-{kind}"].breakdown or {})["CUDA0 (RTX 5090)"]["free"]
+        for kind in ("draft", "target")
+    )
+    assert blackwell == (draft - target) * MIB
+
+
+def test_latent_attention_was_seen_to_take_more_in_use() -> None:
+    rows = (BY_ID["tkskkurumi-deepseekv3-1-terminus-tq1-1-slot"].breakdown or {}).values()
+    assert max(row["unaccounted"] for row in rows if "unaccounted" in row) * MIB == LATENT_PEAK
+
+
+@pytest.mark.parametrize("architecture", ["Turing", "Hopper", "Volta", None])
+def test_a_context_nobody_measured_is_taken_for_the_largest(architecture: str | None) -> None:
+    overhead = device_overhead(replace(gpu(24), architecture=architecture))
+    assert (overhead.size, overhead.basis) == (456 * MIB, "largest CUDA context measured")
+
+
+@pytest.mark.parametrize(
+    ("backend", "architecture"), [(Backend.ROCM, "RDNA 3.0"), (Backend.ROCM, "CDNA 2.0"), (Backend.SYCL, "Xe-HPG")]
+)
+def test_elsewhere_what_nobody_measured_is_unknown(backend: Backend, architecture: str) -> None:
+    assert device_overhead(replace(gpu(24, backend=backend), architecture=architecture)).size is None
 
 
 @pytest.mark.parametrize(("load", "planned"), with_kv(), ids=lambda value: getattr(value, "id", ""))
