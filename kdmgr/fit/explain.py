@@ -165,7 +165,7 @@ def _explain_speed(report: FitReport) -> Iterator[Step]:
             "prompt speed",
             "efficiency × FP16 FLOP/s / (2 × active parameters)",
             f"{format_parameters(active_parameters(report.shape))} active parameters, {speed.prompt.basis}",
-            f"{float(f'{speed.prompt.low_tok_s:.2g}'):.0f} to {float(f'{speed.prompt.high_tok_s:.2g}'):.0f} tok/s",
+            str(speed.prompt),
         )
 
 

@@ -111,6 +111,11 @@ class PromptSpeed:
     high_tok_s: float
     basis: str
 
+    def __str__(self) -> str:
+        """Both ends to two digits: no more are known."""
+        low, high = (float(f"{bound:.2g}") for bound in (self.low_tok_s, self.high_tok_s))
+        return f"{low:.0f}–{high:.0f} tok/s"
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:

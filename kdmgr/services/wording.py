@@ -41,9 +41,8 @@ def describe_speed(speed: Speed | None) -> str:
 
 
 def describe_prompt(prompt: PromptSpeed) -> str:
-    """The range for reading a prompt: two digits, as no more are known."""
-    low, high = (float(f"{bound:.2g}") for bound in (prompt.low_tok_s, prompt.high_tok_s))
-    return f"{low:.0f}–{high:.0f} tok/s to read a prompt · {prompt.basis}"
+    """The range for reading a prompt, and its basis."""
+    return f"{prompt} to read a prompt · {prompt.basis}"
 
 
 def describe_context(report: FitReport) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.gguf.forge import small_model
 from tests.support.console import Cli
+from tests.support.sparse import RECIPES, write_sparse
 
 MIB = 1 << 20
 
@@ -58,6 +59,31 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
         "decode_tok_s", "low_tok_s", "high_tok_s", "basis", "grade", "rough", "words", "full_context_tok_s",
         "full_context_words", "prompt",
     ]  # fmt: skip
+
+
+def test_fit_tells_an_intel_cards_speed_in_words(cli: Cli, gemma_gguf: Path, smollm_gguf: Path) -> None:
+    intel = ("--gpu", "Arc A770 16GB", "-c", "8k")
+    (line,) = [line for line in cli("fit", gemma_gguf, *intel).out.splitlines() if line.startswith("speed")]
+    assert "reading" in line
+    assert "tok/s" not in line
+    table = cli("fit", gemma_gguf, smollm_gguf, *intel).out.splitlines()
+    assert all(line.endswith(("fast", "slow", "fair")) for line in table[1:])
+    speed = json.loads(cli("fit", gemma_gguf, *intel, "--json").out)["speed"]
+    assert {key for key, value in speed.items() if value is not None} == {
+        "basis", "grade", "rough", "words", "full_context_words",
+    }  # fmt: skip
+
+
+def test_fit_shows_prompts_as_a_range_where_it_is_known(cli: Cli, tmp_path: Path) -> None:
+    path = write_sparse(RECIPES["llama-3.1-8b"], tmp_path)
+    (line,) = [line for line in cli("fit", path, "--gpu", "RTX 4090").out.splitlines() if line.startswith("prompt")]
+    assert line.split(None, 1)[1] == "3100–12000 tok/s to read a prompt · 165 FP16 TFLOPS of the GPU table"
+    shown = cli("fit", path, "--gpu", "RTX 4090", "-c", "32k", "--explain").out
+    assert "speed at full context = roughly " in shown
+    assert "prompt speed = 3100–12000 tok/s" in shown
+    prompt = json.loads(cli("fit", path, "--gpu", "RTX 4090", "--json").out)["speed"]["prompt"]
+    assert list(prompt) == ["low_tok_s", "high_tok_s", "basis"]
+    assert "prompt" not in cli("fit", path, "--gpu", "GTX 1080 Ti").out
 
 
 def test_fit_of_several_compares_them(cli: Cli, gemma_gguf: Path, smollm_gguf: Path) -> None:

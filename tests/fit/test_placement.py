@@ -157,6 +157,18 @@ def test_the_compute_buffer_on_cuda_is_the_one_seen_there() -> None:
     assert compute / (1 << 20) == pytest.approx(85.01, abs=0.02)
 
 
+def test_latent_attention_on_cuda_comes_with_a_warning() -> None:
+    found = [
+        assess(shape(name), machine(device), RunOptions(n_ctx=4096), ref="x", source="file").unknown
+        for name, device in (
+            ("deepseek-v2-lite", gpu(24)),
+            ("llama-3.1-8b", gpu(24)),
+            ("deepseek-v2-lite", gpu(24, backend=Backend.METAL)),
+        )
+    ]
+    assert [any("latent attention" in sentence for sentence in unknown) for unknown in found] == [True, False, False]
+
+
 def test_overhead_nobody_has_measured_is_unknown_and_not_nothing() -> None:
     found = report(machine(gpu(12, backend=Backend.ROCM)))
     assert found.plan.devices[0].components.overhead is None

@@ -43,6 +43,22 @@ def test_phi_3_mini_on_an_rtx_3060_runs_at_about_84_to_107() -> None:
     assert speed.high_tok_s >= speed.decode_tok_s * 1.299
 
 
+def test_a_70b_on_a_24_gib_card_spills_and_runs_at_about_2_to_3() -> None:
+    card = replace(gpu(24), bandwidth=1_010_000_000_000, architecture="Ada Lovelace", compute_capability="8.9")
+    speed = assess(
+        shape("llama-3.3-70b"),
+        machine(card, available_gib=60, bandwidth=55_000_000_000),
+        RunOptions(n_ctx=4096),
+        ref="x",
+        source="file",
+    ).speed
+    assert speed is not None
+    assert speed.decode_tok_s is not None
+    assert 1.8 < speed.decode_tok_s < 3.2
+    assert (speed.grade, speed.rough) == ("medium", True)
+    assert "the host's at 51.22 GiB/s" in speed.basis
+
+
 def test_a_small_model_is_graded_lower() -> None:
     speed = report(gpu(12), "qwen3-0.6b").speed
     assert speed is not None
