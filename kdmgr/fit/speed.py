@@ -90,7 +90,7 @@ def _prepare(shape: ModelShape, used: list[tuple[Device, DevicePlan]], spilled: 
         family = find_family(device)
         if family is None:
             return f"speed: no figures for {device.name}"
-        if device.bandwidth is None:
+        if not device.bandwidth:
             return f"speed: no bandwidth known of {device.name}"
         places.append((device, planned, family))
     if spilled and machine.host.bandwidth is None:
