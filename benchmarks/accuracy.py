@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py [--quick] [--models] [--only PART]      (needs the `test` extra)
 
-Four comparisons: the CPU's projection, one GPU, several GPUs and divided models (devices that exist only on paper),
-and loads that others published. The engine is the embedded llama.cpp; models are headers without data.
+Comparisons: the CPU's projection, one GPU, a pair of GPUs and divided models (devices that exist only on paper), and
+loads that others published. The engine is the embedded llama.cpp; models are headers without data.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ Sizes = dict[str, Pair]
 """Pairs by component."""
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
-PARTS = ("cpu", "gpu", "divided", "published")
+PARTS = ("cpu", "gpu", "pair", "divided", "published")
 QUICK_MODELS = 34
+OFF = 0.02
+"""Errors above this are listed one by one."""
 DIVIDED = ("llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "gpt-oss-20b", "mixtral-8x7b", "qwen3.5-35b-a3b")
 MACHINES = ([4], [8], [12], [24], [12, 12], [24, 8], [6, 10, 16])
 QUICK_MACHINES = ([8], [12, 12])
@@ -63,6 +65,8 @@ def main() -> None:
             report_host(files, names, quick=asked.quick, by_model=asked.models)
         if "gpu" in parts:
             report_one_gpu(files, names, quick=asked.quick)
+        if "pair" in parts:
+            report_pair(files, names)
         if "divided" in parts:
             report_divided(files, quick=asked.quick)
     if "published" in parts:
@@ -203,8 +207,38 @@ def compare_on_gpu(path: Path, name: str, variant: dict[str, Any]) -> Sizes:
     return label(f"{name} {told}", {part: (planned / MIB, size / MIB) for part, (planned, size) in sizes.items()})
 
 
+def report_pair(files: dict[str, Path], names: Sequence[str]) -> None:
+    """(c) Two devices that hold the model between them, as a pipeline."""
+    found = in_parallel(lambda name: compare_on_pair(files[name], name), names)
+    print_summary(f"Two GPUs, all layers on them: {len(names)} models", found)
+    off = [pair for sizes in found for part, pair in sizes.items() if "compute" in part and abs(pair.share) > OFF]
+    print_table(
+        f"Two GPUs, compute off by more than {OFF:.0%}",
+        ("model", "planned, MiB", "engine", "ratio"),
+        [(pair.name, f"{pair.planned:.1f}", f"{pair.real:.1f}", f"{pair.planned / pair.real:.2f}") for pair in off],
+    )
+
+
+def compare_on_pair(path: Path, name: str) -> Sizes:
+    """The plan beside what the engine would put on two equal devices with room for any model."""
+    found, machine = shape(name), paper_machine([HUGE_MIB // 1024] * 2)
+    n_ctx = min(4096, RECIPES[name].n_ctx_train)
+    real = project(path, [HUGE_MIB] * 2, n_ctx)
+    plan = place(found, resolve(RunOptions(n_ctx=n_ctx), found, machine), machine)
+    sizes: dict[str, tuple[float, float]] = {}
+    for index, device in enumerate(plan.devices):
+        parts, share = device.components, real.shares[f"CUDA{index}"]
+        sizes[f"GPU {index} weights"] = (parts.weights, share.model)
+        sizes[f"GPU {index} KV cache and states"] = ((parts.kv_cache or 0) + (parts.recurrent or 0), share.context)
+        sizes[f"GPU {index} compute"] = (parts.compute or 0, share.compute)
+    return {
+        part: Pair(f"{name}, GPU {part.split()[1]}", planned / MIB, size / MIB)
+        for part, (planned, size) in sizes.items()
+    }
+
+
 def report_divided(files: dict[str, Path], *, quick: bool) -> None:
-    """(c) Devices too small for the model, or several of them: where the engine's own fit puts the layers."""
+    """(d) Devices too small for the model, or several of them: where the engine's own fit puts the layers."""
     machines = QUICK_MACHINES if quick else MACHINES
     contexts = (8192,) if quick else (8192, 32768)
     jobs = [(name, machine, n_ctx) for name in DIVIDED for machine in machines for n_ctx in contexts]
@@ -270,7 +304,7 @@ def _join(counts: Sequence[int]) -> str:
 
 
 def report_published() -> None:
-    """(d) Loads on real cards, from logs that their owners published."""
+    """(e) Loads on real cards, from logs that their owners published."""
     kv = [Pair(load.id, planned, load.kv_mib or 0) for load, planned in with_kv()]
     compute = [Pair(load.id, planned, load.device_compute_mib or 0) for load, planned in with_compute()]
     print_table(
