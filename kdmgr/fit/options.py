@@ -29,11 +29,23 @@ class EngineBuild(StrEnum):
     """Ollama 0.30 and newer: the same engine, batches chosen by context."""
     OLLAMA_024 = "ollama-0.24"
     """Ollama up to 0.24: logits for a whole batch."""
+    OLLAMA_011 = "ollama-0.11"
+    """Ollama up to 0.11.4: the same, and what to offload is decided by its own estimate."""
+
+    @property
+    def estimates(self) -> bool:
+        """Whether layers are given out by an estimate and not by what the engine would allocate."""
+        return self is EngineBuild.OLLAMA_011
+
+    @property
+    def default_flash_attn(self) -> bool:
+        """Whether flash attention is on unless it is asked for or ruled out."""
+        return self is not EngineBuild.OLLAMA_011
 
     @property
     def limits_outputs(self) -> bool:
         """Whether logits are kept for one token per slot only."""
-        return self is not EngineBuild.OLLAMA_024
+        return self not in (EngineBuild.OLLAMA_024, EngineBuild.OLLAMA_011)
 
     @property
     def mixes_inputs(self) -> bool:
@@ -65,8 +77,10 @@ class RunOptions:
     n_ubatch: int | None = None
     type_k: str = "f16"
     type_v: str = "f16"
-    flash_attn: bool = True
-    engine_build: EngineBuild = EngineBuild.LLAMA_CPP
+    flash_attn: bool | None = None
+    """None leaves it to the engine, which turns it on for a quantised cache at the latest."""
+    engine_build: EngineBuild | None = None
+    """None: the newest, or that of the server that has the model."""
     n_gpu_layers: int | None = None
     """Layers to offload, set by hand; None lets the placement decide."""
     n_cpu_moe: int = 0
@@ -82,10 +96,12 @@ class RunOptions:
     """Weights of an image or audio projector, which goes to the main device."""
     extra_bytes: int = 0
     """Weights of adapters or of a draft model, on the main device too."""
+    gpu_overhead_bytes: int = 0
+    """What an engine that estimates keeps free on each device (OLLAMA_GPU_OVERHEAD)."""
 
     def __post_init__(self) -> None:
         cache_type(self.type_k)
-        if cache_type(self.type_v).block_size > 1 and not self.flash_attn:
+        if cache_type(self.type_v).block_size > 1 and self.flash_attn is False:
             raise UsageError(
                 f"a {self.type_v} V cache needs flash attention",
                 hint="leave flash attention on, or quantise only the K cache",
@@ -116,6 +132,9 @@ class ResolvedOptions:
     margin_bytes: int = MARGIN
     projector_bytes: int = 0
     extra_bytes: int = 0
+    gpu_overhead_bytes: int = 0
+    asked_batch: int = 512
+    """The logical batch before it is held within the context."""
 
 
 def cache_type(name: str) -> TensorType:
@@ -127,12 +146,13 @@ def cache_type(name: str) -> TensorType:
 
 def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> ResolvedOptions:
     """Fill in the defaults that the engine would choose."""
-    n_ctx, basis = _resolve_context(options.n_ctx, shape, machine)
-    n_ubatch = options.n_ubatch or options.engine_build.default_ubatch(n_ctx * options.n_parallel)
+    build = options.engine_build or EngineBuild.LLAMA_CPP
+    n_ctx, basis = _resolve_context(options.n_ctx, build, shape, machine)
+    n_ubatch = options.n_ubatch or build.default_ubatch(n_ctx * options.n_parallel)
     # llama.cpp and Ollama differ in the logical batch, which takes no memory of its own.
-    n_batch = options.n_batch or (2048 if options.engine_build is EngineBuild.LLAMA_CPP else n_ubatch)
+    asked_batch = options.n_batch or (2048 if build is EngineBuild.LLAMA_CPP else n_ubatch)
     # No batch is larger than the context it has to fit into.
-    n_batch = min(n_batch, n_ctx * options.n_parallel)
+    n_batch = min(asked_batch, n_ctx * options.n_parallel)
     return ResolvedOptions(
         n_ctx=n_ctx,
         n_ctx_basis=basis,
@@ -141,8 +161,8 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         n_ubatch=min(n_ubatch, n_batch),
         type_k=options.type_k.lower(),
         type_v=options.type_v.lower(),
-        flash_attn=options.flash_attn,
-        engine_build=options.engine_build,
+        flash_attn=_resolve_flash_attn(options, build),
+        engine_build=build,
         n_gpu_layers=options.n_gpu_layers,
         n_cpu_moe=options.n_cpu_moe,
         split_mode=options.split_mode,
@@ -151,15 +171,27 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         margin_bytes=options.margin_bytes,
         projector_bytes=options.projector_bytes,
         extra_bytes=options.extra_bytes,
+        gpu_overhead_bytes=options.gpu_overhead_bytes,
+        asked_batch=asked_batch,
     )
 
 
-def _resolve_context(asked: int | None, shape: ModelShape, machine: Machine) -> tuple[int, str]:
+def _resolve_flash_attn(options: RunOptions, build: EngineBuild) -> bool:
+    if options.flash_attn is not None:
+        return options.flash_attn
+    return build.default_flash_attn or any(cache_type(name).block_size > 1 for name in (options.type_k, options.type_v))
+
+
+def _resolve_context(
+    asked: int | None, build: EngineBuild, shape: ModelShape, machine: Machine
+) -> tuple[int, str]:
     limit = shape.n_ctx_train
     if asked is not None:
         if limit is not None and asked > limit:
             return limit, f"{format_count(asked)} asked for, clamped to the model's own maximum"
         return asked, "asked for"
+    if build is EngineBuild.OLLAMA_011:
+        return min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT), "Ollama's default before 0.15.5"
     total = machine.total_device_bytes
     n_ctx = next((n_ctx for least, n_ctx in CONTEXT_TIERS if total >= least), DEFAULT_CONTEXT)
     if limit is not None and n_ctx > limit:

@@ -35,7 +35,7 @@ def finest_cache(
     shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict
 ) -> tuple[str, Judgement] | None:
     """The finest quantised KV cache type with which the verdict is `goal` or better; None when none does it."""
-    if options.type_k != "f16" or options.type_v != "f16" or not options.flash_attn:
+    if options.type_k != "f16" or options.type_v != "f16" or options.flash_attn is False:
         return None
     for name in SMALLER_CACHES:
         judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
