@@ -144,7 +144,9 @@ def _make_room(index: int, device: Device) -> _Room:
     return _Room(index, device.free_bytes, MINIMUM[device.backend])
 
 
-def _measure(view: OllamaView, graph: EstimatedGraph, options: ResolvedOptions, n_devices: int, *, metal: bool) -> _Sizes:
+def _measure(
+    view: OllamaView, graph: EstimatedGraph, options: ResolvedOptions, n_devices: int, *, metal: bool
+) -> _Sizes:
     partial, full = graph.partial, graph.full
     if metal:
         partial = full

@@ -182,9 +182,7 @@ def _resolve_flash_attn(options: RunOptions, build: EngineBuild) -> bool:
     return build.default_flash_attn or any(cache_type(name).block_size > 1 for name in (options.type_k, options.type_v))
 
 
-def _resolve_context(
-    asked: int | None, build: EngineBuild, shape: ModelShape, machine: Machine
-) -> tuple[int, str]:
+def _resolve_context(asked: int | None, build: EngineBuild, shape: ModelShape, machine: Machine) -> tuple[int, str]:
     limit = shape.n_ctx_train
     if asked is not None:
         if limit is not None and asked > limit:

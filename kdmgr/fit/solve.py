@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from kdmgr.fit.estimated_graph import CACHE_BYTES
 from kdmgr.fit.machine import Device, Machine
-from kdmgr.fit.options import RunOptions, resolve
+from kdmgr.fit.options import EngineBuild, RunOptions, resolve
 from kdmgr.fit.placement import place
 from kdmgr.fit.plan import Verdict
 from kdmgr.fit.verdict import Judgement, judge
@@ -37,7 +38,10 @@ def finest_cache(
     """The finest quantised KV cache type with which the verdict is `goal` or better; None when none does it."""
     if options.type_k != "f16" or options.type_v != "f16" or options.flash_attn is False:
         return None
+    estimates = options.engine_build is EngineBuild.OLLAMA_011
     for name in SMALLER_CACHES:
+        if estimates and name not in CACHE_BYTES:
+            continue
         judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
         if judgement is not None:
             return name, judgement
