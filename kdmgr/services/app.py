@@ -197,7 +197,7 @@ class Services:
         """The options with the build of the server that has the model, where it estimates and none was asked for."""
         from kdmgr.services.server_build import with_server_build
 
-        return with_server_build(options, found, machine, lambda: self.server_models.version())
+        return with_server_build(options, found, machine, self.server_models.version)
 
     def _loaded(self) -> list[tuple[str, int]]:
         """What a server on this machine holds on its devices; nothing when none answers."""

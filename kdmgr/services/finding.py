@@ -36,8 +36,6 @@ class FoundModel:
     """Whether the header was known already."""
     notes: tuple[str, ...] = ()
     """What a reader must be told of the answer."""
-    server_version: str | None = None
-    """Of the server that has the model, where it said."""
     server_note: str | None = None
     """The same, where the model is on another computer and this one is planned for."""
 

@@ -17,19 +17,18 @@ def with_server_build(
 ) -> RunOptions:
     """`options` for a server up to 0.11.4, which estimates; unchanged for any other, or when a build was asked for.
 
-    `ask_version` is called for a model of Ollama's store on this machine only, where its GPUs are planned for.
+    `ask_version` is called for a model of the server, and for one of Ollama's store where this machine's GPUs are
+    planned for: elsewhere the answer would not depend on it, or nobody said that a server will run the model.
     """
     if options.engine_build is not None:
         return options
-    version = found.server_version
-    if version is None and _is_in_ollamas_store(found) and machine.devices and not machine.declared:
-        version = ask_version()
-    if version is None:
+    here = _is_in_ollamas_store(found) and bool(machine.devices) and not machine.declared
+    if found.source != "server" and not here:
         return options
     from kdmgr.engines.ollama.versions import era
     from kdmgr.fit.options import EngineBuild
 
-    return replace(options, engine_build=EngineBuild.OLLAMA_011) if era(version) == "A" else options
+    return replace(options, engine_build=EngineBuild.OLLAMA_011) if era(ask_version()) == "A" else options
 
 
 def _is_in_ollamas_store(found: FoundModel) -> bool:

@@ -43,22 +43,19 @@ class ServerModels:
         return asyncio.run(self._loaded())
 
     def version(self) -> str | None:
-        """The version of a server on this machine; None of one elsewhere, or of none."""
+        """The server's version; None when none answers."""
         import asyncio
 
         return asyncio.run(self._version())
 
     async def _version(self) -> str | None:
-        engine = self._new_engine()
-        try:
-            return await self._ask_version(engine) if engine.address.is_loopback else None
-        finally:
-            await engine.close()
-
-    async def _ask_version(self, engine: OllamaEngine) -> str | None:
         from kdmgr.engines.ollama.http import REQUEST_S
 
-        return (await engine.status(within=REQUEST_S if self._required else ASIDE_S)).version
+        engine = self._new_engine()
+        try:
+            return (await engine.status(within=REQUEST_S if self._required else ASIDE_S)).version
+        finally:
+            await engine.close()
 
     async def _loaded(self) -> list[tuple[str, int]]:
         engine = self._new_engine()
@@ -105,6 +102,5 @@ class ServerModels:
             header=header,
             manifest_digest=listing.digest or None,
             from_cache=known is not None,
-            server_version=await self._ask_version(engine),
             server_note=None if engine.address.is_loopback else f"{elsewhere}: name its card with --gpu",
         )

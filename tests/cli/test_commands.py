@@ -37,8 +37,8 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     body = json.loads(cli("fit", gemma_gguf, "--gpu", "RTX 3060 12GB", "-c", "8k", "--json").out)
     assert list(body) == [
         "schema_version", "ref", "source", "architecture", "parameters", "quant", "n_ctx_train", "options", "memory",
-        "offload", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives", "unknown",
-        "notes",
+        "offload", "estimate", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives",
+        "unknown", "notes",
     ]  # fmt: skip
     assert (body["schema_version"], body["source"], body["architecture"], body["quant"]) == (
         1,
@@ -53,7 +53,8 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     (device,) = memory["devices"]
     assert (device["name"], device["kind"], device["n_layers"]) == ("NVIDIA GeForce RTX 3060", "cuda", 19)
     assert device["kv_cache_bytes"] + memory["host"]["kv_cache_bytes"] == 39 * MIB
-    assert body["offload"] == {"n_gpu_layers": 19, "n_layers": 19}
+    assert body["offload"] == {"n_gpu_layers": 19, "n_layers": 19, "n_expert_layers_on_host": 0}
+    assert body["estimate"] is None
     assert set(body["speed"]) == {"decode_tok_s", "low_tok_s", "high_tok_s", "basis", "grade"}
 
 
