@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kdmgr.fit.assess import assess
 from kdmgr.fit.estimator import Estimate, estimate
 from kdmgr.fit.machine import Backend, Host, Machine
 from kdmgr.fit.options import EngineBuild, ResolvedOptions, RunOptions, resolve
@@ -153,6 +154,10 @@ def test_nothing_is_estimated_without_a_vocabulary_or_for_other_builds() -> None
     model = shape(LLAMA)
     blind = replace(model, ollama_view=replace(model.ollama_view, n_vocab=None))
     assert estimate(blind, resolve(RunOptions(engine_build=OLD), model, on), on) is None
+    assert any(
+        "Ollama would estimate" in line
+        for line in assess(blind, on, RunOptions(engine_build=OLD), ref="x", source="file").unknown
+    )
     for build in EngineBuild:
         options = resolve(RunOptions(engine_build=build), model, on)
         assert (place(model, options, on).estimate is not None) is (build is OLD)
