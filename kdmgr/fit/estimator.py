@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kdmgr.fit.estimated_graph import CACHE_BYTES, EstimatedGraph, Load, estimate_graph, estimate_vision
+from kdmgr.fit.estimated_layout import Layout, Room, Sizes, fill_rooms
 from kdmgr.fit.machine import Backend, Device, Machine
-from kdmgr.fit.options import ResolvedOptions
+from kdmgr.fit.options import DEFAULT_CONTEXT, ResolvedOptions
 from kdmgr.gguf.ollama_view import OllamaView
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.units import MIB
@@ -41,51 +42,22 @@ class Estimate:
     device_bytes: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class _Room:
-    """One device while layers are given out. The host counts as one where there is no GPU."""
-
-    index: int
-    free: int
-    minimum: int
-    taken: int = 0
-    n_layers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    """What a layout is made of."""
-
-    layers: tuple[int, ...]
-    """With the layers' caches."""
-    first: int
-    """Of the first layer; as much is kept free on each device."""
-    last: int
-    """Output layer, and the images' part of the model's own file."""
-    projector: int
-    partial: int
-    full: int
-    kv: int
-
-    @property
-    def graph(self) -> int:
-        """The larger scratch memory: what has to be free while layers are given out."""
-        return max(self.partial, self.full)
-
-
 def estimate(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> Estimate | None:
     """What that Ollama would decide; None for a model it cannot read, or on a host whose memory is not known."""
     view = shape.ollama_view
     if view.n_vocab is None:
         return None
     groups = _group(machine)
-    graph = estimate_graph(view, _load(view, options, has_gpu=bool(groups)))
+    graph = estimate_graph(view, _load(view, options, options.n_ctx, has_gpu=bool(groups)))
     if groups and options.n_gpu_layers != 0:
-        return _leave_metal(_choose(view, graph, options, machine, groups), machine)
+        # GPUs are chosen for the context that was asked for; only then it is held within the model's own.
+        wanted = estimate_graph(view, _load(view, options, options.asked_ctx or DEFAULT_CONTEXT, has_gpu=True))
+        chosen = _choose(view, wanted, options, machine, groups)
+        return _leave_metal(_try_devices(view, graph, options, machine, chosen), machine)
     if machine.host.available_bytes is None:
         return None
     sizes = _measure(view, graph, options, 1, metal=False)
-    layout = _fill(sizes, options, [_Room(-1, machine.host.available_bytes, 0)])
+    layout = fill_rooms(sizes, options, [Room(-1, machine.host.available_bytes, 0)])
     return _summarise(view, sizes, layout, on_device=False)
 
 
@@ -108,9 +80,9 @@ def _group(machine: Machine) -> list[list[int]]:
     return list(groups.values())
 
 
-def _load(view: OllamaView, options: ResolvedOptions, *, has_gpu: bool) -> Load:
+def _load(view: OllamaView, options: ResolvedOptions, n_ctx: int, *, has_gpu: bool) -> Load:
     n_parallel = 1 if view.pools or view.architecture == "mllama" else options.n_parallel
-    n_ctx = max(options.n_ctx * n_parallel, _LEAST_CONTEXT)
+    n_ctx = max(n_ctx * n_parallel, _LEAST_CONTEXT)
     flash = options.flash_attn and has_gpu and not view.pools and view.architecture != "gptoss"
     small = flash and view.k_size == view.v_size != 0
     element = CACHE_BYTES.get(options.type_k, 2.0) if small else 2.0
@@ -119,34 +91,33 @@ def _load(view: OllamaView, options: ResolvedOptions, *, has_gpu: bool) -> Load:
 
 def _choose(
     view: OllamaView, graph: EstimatedGraph, options: ResolvedOptions, machine: Machine, groups: list[list[int]]
-) -> Estimate:
+) -> Sequence[int]:
     """One GPU that holds all that is to be offloaded, most free memory first; else all of a library; else some."""
-
-    def attempt(indexes: Sequence[int]) -> Estimate:
-        devices = [machine.devices[index] for index in indexes]
-        sizes = _measure(view, graph, options, len(devices), metal=devices[0].backend is Backend.METAL)
-        rooms = [_make_room(index, device) for index, device in zip(indexes, devices, strict=True)]
-        return _summarise(view, sizes, _fill(sizes, options, rooms), on_device=True)
-
     goal = view.n_layer + 1 if options.n_gpu_layers is None else options.n_gpu_layers
     for group in groups:
         by_memory = sorted(group, key=lambda index: -machine.devices[index].free_bytes)
         for choice in (*([index] for index in by_memory), by_memory):
-            found = attempt(choice)
-            if found.n_layers and found.n_layers >= goal:
-                return found
-    if len(groups) == 1:
-        return attempt(groups[0])
-    return max((attempt(group) for group in groups), key=lambda found: found.vram_bytes)
+            if _try_devices(view, graph, options, machine, choice).n_layers >= goal:
+                return choice
+    return max(groups, key=lambda group: _try_devices(view, graph, options, machine, group).vram_bytes)
 
 
-def _make_room(index: int, device: Device) -> _Room:
-    return _Room(index, device.free_bytes, MINIMUM[device.backend])
+def _try_devices(
+    view: OllamaView, graph: EstimatedGraph, options: ResolvedOptions, machine: Machine, indexes: Sequence[int]
+) -> Estimate:
+    devices = [machine.devices[index] for index in indexes]
+    sizes = _measure(view, graph, options, len(devices), metal=devices[0].backend is Backend.METAL)
+    rooms = [_make_room(index, device) for index, device in zip(indexes, devices, strict=True)]
+    return _summarise(view, sizes, fill_rooms(sizes, options, rooms), on_device=True)
+
+
+def _make_room(index: int, device: Device) -> Room:
+    return Room(index, device.free_bytes, MINIMUM[device.backend])
 
 
 def _measure(
     view: OllamaView, graph: EstimatedGraph, options: ResolvedOptions, n_devices: int, *, metal: bool
-) -> _Sizes:
+) -> Sizes:
     partial, full = graph.partial, graph.full
     if metal:
         partial = full
@@ -162,7 +133,7 @@ def _measure(
         # A layer without tensors counts as much as the one before it in this order.
         size = size if block is None else block + graph.kv[layer]
         layers[layer] = size
-    return _Sizes(
+    return Sizes(
         layers=tuple(layers),
         first=first,
         last=view.output + vision,
@@ -173,74 +144,7 @@ def _measure(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    rooms: Sequence[_Room]
-    overflow: int
-    whole: bool
-
-
-def _fill(sizes: _Sizes, options: ResolvedOptions, rooms: Sequence[_Room]) -> _Layout:
-    """Give out the layers from the last to the first, to the devices in turn; then the output layer."""
-    reserve = options.gpu_overhead_bytes
-    open_rooms = _open(sizes, rooms, reserve)
-    overflow = 0 if open_rooms else sizes.projector
-    limit = len(sizes.layers) + 1 if options.n_gpu_layers is None else options.n_gpu_layers
-    n_placed = 0
-    for layer in range(len(sizes.layers) - 1, -1, -1):
-        size = sizes.layers[layer]
-        if n_placed < limit and _place_layer(layer, size, sizes, open_rooms, reserve):
-            n_placed += 1
-        else:
-            overflow += size
-    whole = n_placed >= len(sizes.layers)
-    if sizes.last:
-        n_placed += n_placed < limit and _place_output(n_placed, sizes, open_rooms, reserve)
-        if n_placed < len(sizes.layers) + 1:
-            whole = False
-            overflow += sizes.last
-    for room in rooms:
-        if room.n_layers:
-            room.taken += sizes.full if whole else sizes.partial
-    return _Layout(rooms, overflow, whole)
-
-
-def _open(sizes: _Sizes, rooms: Sequence[_Room], reserve: int) -> list[_Room]:
-    """The devices with room for the least there has to be, which is taken: for the driver, and as large as a layer."""
-    chosen: list[_Room] = []
-    for room in rooms:
-        projector = 0 if chosen else sizes.projector
-        if room.free >= reserve + projector + sizes.graph + room.minimum + 2 * sizes.first:
-            room.taken = room.minimum + sizes.first
-            chosen.append(room)
-    if chosen:
-        chosen[0].taken += sizes.projector
-    return chosen
-
-
-def _place_layer(layer: int, size: int, sizes: _Sizes, rooms: list[_Room], reserve: int) -> bool:
-    """Put one layer where its turn is; a device without room for it leaves `rooms` for good."""
-    for count in range(len(rooms), 0, -1):
-        room = rooms[layer % count]
-        if room.free > reserve + room.taken + sizes.graph + size:
-            room.taken += size
-            room.n_layers += 1
-            return True
-        del rooms[layer % count]
-    return False
-
-
-def _place_output(turn: int, sizes: _Sizes, rooms: Sequence[_Room], reserve: int) -> bool:
-    for count in range(len(rooms), 0, -1):
-        room = rooms[turn % count]
-        if room.free > reserve + room.taken + sizes.graph + sizes.last:
-            room.taken += sizes.last
-            room.n_layers += 1
-            return True
-    return False
-
-
-def _summarise(view: OllamaView, sizes: _Sizes, layout: _Layout, *, on_device: bool) -> Estimate:
+def _summarise(view: OllamaView, sizes: Sizes, layout: Layout, *, on_device: bool) -> Estimate:
     taken = sum(room.taken for room in layout.rooms)
     n_layers = sum(room.n_layers for room in layout.rooms) if on_device else 0
     in_use = layout.rooms if n_layers else ()

@@ -135,6 +135,8 @@ class ResolvedOptions:
     gpu_overhead_bytes: int = 0
     asked_batch: int = 512
     """The logical batch before it is held within the context."""
+    asked_ctx: int | None = None
+    """The context per slot before it is held within the model's own maximum; None where nobody asked."""
 
 
 def cache_type(name: str) -> TensorType:
@@ -173,6 +175,7 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         extra_bytes=options.extra_bytes,
         gpu_overhead_bytes=options.gpu_overhead_bytes,
         asked_batch=asked_batch,
+        asked_ctx=options.n_ctx,
     )
 
 

@@ -137,6 +137,13 @@ def test_layers_set_by_hand_are_more_than_the_estimate_if_need_be() -> None:
     assert found.n_gpu_layers == 30
 
 
+def test_layers_that_only_predict_are_counted_but_not_placed(tmp_path: Path) -> None:
+    changed = change(RECIPES["llama-3.2-1b"], {"metadata": {"nextn_predict_layers": 2}})
+    model, on = read_file_shape(write_sparse(changed, tmp_path)), machine(gpu(12))
+    found = place(model, resolve(RunOptions(engine_build=OLD), model, on), on)
+    assert (estimated(found).n_layers, found.n_gpu_layers, found.n_layers) == (17, 15, 15)
+
+
 @pytest.mark.parametrize("backend", [Backend.VULKAN, Backend.SYCL])
 def test_libraries_it_did_not_have_are_not_used(backend: Backend) -> None:
     found = plan(machine(gpu(24, backend=backend)))
