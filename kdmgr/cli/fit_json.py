@@ -30,6 +30,7 @@ def fit_object(assessment: Assessment) -> dict[str, Any]:
             "n_layers": report.plan.n_layers,
             "n_expert_layers_on_host": report.plan.n_expert_layers,
         },
+        "estimate": _estimate(report),
         "verdict": report.verdict.value,
         "reason": report.reason,
         "headroom_bytes": report.headroom_bytes,
@@ -90,6 +91,26 @@ def _components(parts: Components) -> dict[str, Any]:
         "projector_bytes": parts.projector,
         "overhead_bytes": parts.overhead,
         "total_bytes": parts.total,
+    }
+
+
+def _estimate(report: FitReport) -> dict[str, Any] | None:
+    """What Ollama up to 0.11.4 believes; null for engines that do not estimate."""
+    found = report.plan.estimate
+    if found is None:
+        return None
+    return {
+        "n_gpu_layers": found.n_layers,
+        "n_layers": found.n_model_layers,
+        "total_bytes": found.total_bytes,
+        "vram_bytes": found.vram_bytes,
+        "kv_cache_bytes": found.kv_bytes,
+        "graph_partial_bytes": found.graph_partial,
+        "graph_full_bytes": found.graph_full,
+        "devices": [
+            {"index": index, "n_layers": n_layers, "vram_bytes": size}
+            for index, n_layers, size in zip(found.devices, found.device_layers, found.device_bytes, strict=True)
+        ],
     }
 
 

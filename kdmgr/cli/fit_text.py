@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdmgr.cli.console import Console
 from kdmgr.fit.plan import DevicePlan, FitReport, Verdict
 from kdmgr.services.proportions import Part, memory_parts, scale
-from kdmgr.services.wording import MARKS, describe_context, describe_prompt, describe_speed
+from kdmgr.services.wording import MARKS, describe_context, describe_estimate, describe_prompt, describe_speed
 from kdmgr.units import format_bytes, format_parameters, printable
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def print_fit(assessment: Assessment, console: Console) -> None:
     console.print()
     for place in (*report.plan.devices, report.plan.host):
         _print_place(place, console)
+    if report.plan.estimate is not None:
+        _print_field("estimate", describe_estimate(report.plan.estimate), console)
     _print_field("context", describe_context(report), console)
     _print_field("speed", describe_speed(report.speed), console)
     if report.speed is not None and report.speed.prompt is not None:

@@ -42,7 +42,12 @@ def assess(
         max_n_ctx=_largest_context(shape, machine, wanted, judgement.verdict),
         speed=speed,
         alternatives=tuple(_alternatives(shape, machine, wanted, resolved, judgement)),
-        unknown=(*shape.unknown, *_unmeasured(shape, machine, plan), *((why_no_speed,) if why_no_speed else ())),
+        unknown=(
+            *shape.unknown,
+            *_unestimated(resolved, plan),
+            *_unmeasured(shape, machine, plan),
+            *((why_no_speed,) if why_no_speed else ()),
+        ),
     )
 
 
@@ -102,6 +107,12 @@ def _alternatives(
         left = format_bytes(after.headroom)
         found.append(f"with a {name} KV cache it {place_name} at {format_count(resolved.n_ctx)}, {left} to spare")
     return found
+
+
+def _unestimated(options: ResolvedOptions, plan: MemoryPlan) -> list[str]:
+    if not options.engine_build.estimates or plan.estimate is not None:
+        return []
+    return ["what Ollama would estimate: without a vocabulary, or with this host's memory unknown, it cannot be told"]
 
 
 def _unmeasured(shape: ModelShape, machine: Machine, plan: MemoryPlan) -> list[str]:

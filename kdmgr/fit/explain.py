@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kdmgr.fit.kv_cache import CELL_PADDING, full_cells, layer_bytes, sliding_cells, state_bytes, token_bytes
+from kdmgr.fit.machine import Device
 from kdmgr.fit.options import EngineBuild, ResolvedOptions
 from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
 from kdmgr.fit.placement import budget, usable_devices
@@ -29,14 +30,20 @@ class Step:
 
 def explain(report: FitReport) -> list[Step]:
     """All steps of a report, in the order in which one follows from the other."""
-    return [*_explain_options(report), *_explain_model(report), *_explain_places(report), *_explain_speed(report)]
+    return [
+        *_explain_options(report),
+        *_explain_model(report),
+        *_explain_estimate(report),
+        *_explain_places(report),
+        *_explain_speed(report),
+    ]
 
 
 def _explain_options(report: FitReport) -> Iterator[Step]:
     options = report.options
     yield Step("context", "per slot", options.n_ctx_basis, f"{options.n_ctx} tokens × {options.n_parallel} slots")
     rule = "Ollama's rule: 512, above 4096 cells 1024, above 32768 cells 2048"
-    formula = "512 unless set" if options.engine_build is EngineBuild.LLAMA_CPP else rule
+    formula = rule if options.engine_build is EngineBuild.OLLAMA_030 else "512 unless set"
     yield Step("physical batch", formula, f"engine build {options.engine_build.value}", f"{options.n_ubatch} tokens")
 
 
@@ -94,23 +101,32 @@ def _explain_state(shape: ModelShape, options: ResolvedOptions) -> Iterator[Step
     )
 
 
+def _explain_estimate(report: FitReport) -> Iterator[Step]:
+    found = report.plan.estimate
+    if found is None:
+        return
+    yield Step(
+        "Ollama's estimate",
+        "layers with their caches, last to first, while graph, driver and one layer more have room",
+        f"KV cache {format_bytes(found.kv_bytes)}, graph {format_bytes(found.graph_partial)} with some layers and "
+        f"{format_bytes(found.graph_full)} with all, {format_bytes(report.options.gpu_overhead_bytes)} kept free",
+        f"{found.n_layers} of {found.n_model_layers} layers, {format_bytes(found.vram_bytes)} of "
+        f"{format_bytes(found.total_bytes)} on devices",
+    )
+
+
 def _explain_places(report: FitReport) -> Iterator[Step]:
-    usable = {id(device) for device in usable_devices(report.machine)}
+    usable = _devices_in_use(report)
     for device, planned in zip(report.machine.devices, report.plan.devices, strict=True):
         name = _name(planned, report, device.index)
+        if id(device) not in usable:
+            yield Step(name, "not used", _why_unused(report), "no layers")
+            continue
         overhead = device_overhead(device)
         size = "unknown" if overhead.size is None else format_bytes(overhead.size)
-        if id(device) not in usable:
-            yield Step(name, "not used", "another library's devices have more memory", "no layers")
-            continue
         yield Step(f"{name}: overhead", "measured, on no buffer line", overhead.basis, size)
-        target = budget(device) - report.options.margin_bytes
-        yield Step(
-            f"{name}: target",
-            "free − overhead − margin",
-            f"{format_bytes(device.free_bytes)} − {size} − {format_bytes(report.options.margin_bytes)}",
-            format_bytes(target),
-        )
+        if report.plan.estimate is None:
+            yield _explain_target(name, device, size, report)
         yield _explain_layers(name, planned, report)
         yield _explain_compute(name, planned, report)
     host = report.plan.host
@@ -121,13 +137,40 @@ def _explain_places(report: FitReport) -> Iterator[Step]:
     yield _explain_compute("host", host, report)
 
 
+def _devices_in_use(report: FitReport) -> set[int]:
+    """Identities of the devices that the engine considers."""
+    estimate, devices = report.plan.estimate, report.machine.devices
+    if estimate is not None:
+        return {id(devices[index]) for index in estimate.devices}
+    return {id(device) for device in usable_devices(report.machine)}
+
+
+def _why_unused(report: FitReport) -> str:
+    if report.plan.estimate is not None:
+        return "Ollama's estimate leaves it out"
+    return "another library's devices have more memory"
+
+
+def _explain_target(name: str, device: Device, overhead: str, report: FitReport) -> Step:
+    margin = report.options.margin_bytes
+    return Step(
+        f"{name}: target",
+        "free − overhead − margin",
+        f"{format_bytes(device.free_bytes)} − {overhead} − {format_bytes(margin)}",
+        format_bytes(budget(device) - margin),
+    )
+
+
 def _name(planned: DevicePlan, report: FitReport, index: int) -> str:
     return planned.name if len(report.plan.devices) == 1 else f"GPU {index}, {planned.name}"
 
 
 def _explain_layers(name: str, planned: DevicePlan, report: FitReport) -> Step:
-    whole = report.plan.whole
-    how = "all layers, split by free memory" if whole else "whole layers back to front while the target holds"
+    how = "whole layers back to front while the target holds"
+    if report.plan.estimate is not None:
+        how = "as many as Ollama's estimate says, the output layer last"
+    elif report.plan.whole:
+        how = "all layers, split by free memory"
     experts = f", {planned.n_expert_layers} of them without experts" if planned.n_expert_layers else ""
     return Step(
         f"{name}: layers",

@@ -30,11 +30,23 @@ class EngineBuild(StrEnum):
     """Ollama 0.30 and newer: the same engine, batches chosen by context."""
     OLLAMA_024 = "ollama-0.24"
     """Ollama up to 0.24: logits for a whole batch."""
+    OLLAMA_011 = "ollama-0.11"
+    """Ollama up to 0.11.4: the same, and what to offload is decided by its own estimate."""
+
+    @property
+    def estimates(self) -> bool:
+        """Whether layers are given out by an estimate and not by what the engine would allocate."""
+        return self is EngineBuild.OLLAMA_011
+
+    @property
+    def default_flash_attn(self) -> bool:
+        """Whether flash attention is on unless it is asked for or ruled out."""
+        return self is not EngineBuild.OLLAMA_011
 
     @property
     def limits_outputs(self) -> bool:
         """Whether logits are kept for one token per slot only."""
-        return self is not EngineBuild.OLLAMA_024
+        return self not in (EngineBuild.OLLAMA_024, EngineBuild.OLLAMA_011)
 
     @property
     def mixes_inputs(self) -> bool:
@@ -66,8 +78,10 @@ class RunOptions:
     n_ubatch: int | None = None
     type_k: str = "f16"
     type_v: str = "f16"
-    flash_attn: bool = True
-    engine_build: EngineBuild = EngineBuild.LLAMA_CPP
+    flash_attn: bool | None = None
+    """None leaves it to the engine, which turns it on for a quantised cache at the latest."""
+    engine_build: EngineBuild | None = None
+    """None: the newest, or that of the server that has the model."""
     n_gpu_layers: int | None = None
     """Layers to offload, set by hand; None lets the placement decide."""
     n_cpu_moe: int = 0
@@ -83,10 +97,12 @@ class RunOptions:
     """Weights of an image or audio projector, which goes to the main device."""
     extra_bytes: int = 0
     """Weights of adapters or of a draft model, on the main device too."""
+    gpu_overhead_bytes: int = 0
+    """What an engine that estimates keeps free on each device (OLLAMA_GPU_OVERHEAD)."""
 
     def __post_init__(self) -> None:
         cache_type(self.type_k)
-        if cache_type(self.type_v).block_size > 1 and not self.flash_attn:
+        if cache_type(self.type_v).block_size > 1 and self.flash_attn is False:
             raise UsageError(
                 f"a {self.type_v} V cache needs flash attention",
                 hint="leave flash attention on, or quantise only the K cache",
@@ -119,6 +135,11 @@ class ResolvedOptions:
     margin_bytes: int = MARGIN
     projector_bytes: int = 0
     extra_bytes: int = 0
+    gpu_overhead_bytes: int = 0
+    asked_batch: int = 512
+    """The logical batch before it is held within the context."""
+    asked_ctx: int | None = None
+    """The context per slot before it is held within the model's own maximum; None where nobody asked."""
 
 
 def cache_type(name: str) -> TensorType:
@@ -130,13 +151,15 @@ def cache_type(name: str) -> TensorType:
 
 def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> ResolvedOptions:
     """Fill in the defaults that the engine would choose."""
-    n_ctx, basis = _resolve_context(options.n_ctx, shape, machine)
-    n_ubatch = options.n_ubatch or options.engine_build.default_ubatch(n_ctx * options.n_parallel)
+    build = options.engine_build or EngineBuild.LLAMA_CPP
+    n_ctx, basis = _resolve_context(options.n_ctx, build, shape, machine)
+    n_ubatch = options.n_ubatch or build.default_ubatch(n_ctx * options.n_parallel)
     # llama.cpp and Ollama differ in the logical batch, which takes no memory of its own.
-    n_batch = options.n_batch or (2048 if options.engine_build is EngineBuild.LLAMA_CPP else n_ubatch)
+    asked_batch = options.n_batch or (2048 if build is EngineBuild.LLAMA_CPP else n_ubatch)
     # No batch is larger than the context it has to fit into.
-    n_batch = min(n_batch, n_ctx * options.n_parallel)
-    type_k, type_v, notes = _loadable_types(options, shape.attention)
+    n_batch = min(asked_batch, n_ctx * options.n_parallel)
+    flash_attn = _resolve_flash_attn(options, build)
+    type_k, type_v, notes = _loadable_types(options, flash_attn, shape.attention)
     return ResolvedOptions(
         n_ctx=n_ctx,
         n_ctx_basis=basis,
@@ -145,8 +168,8 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         n_ubatch=min(n_ubatch, n_batch),
         type_k=type_k,
         type_v=type_v,
-        flash_attn=options.flash_attn,
-        engine_build=options.engine_build,
+        flash_attn=flash_attn,
+        engine_build=build,
         n_gpu_layers=options.n_gpu_layers,
         notes=notes,
         n_cpu_moe=options.n_cpu_moe,
@@ -156,12 +179,17 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         margin_bytes=options.margin_bytes,
         projector_bytes=options.projector_bytes,
         extra_bytes=options.extra_bytes,
+        gpu_overhead_bytes=options.gpu_overhead_bytes,
+        asked_batch=asked_batch,
+        asked_ctx=options.n_ctx,
     )
 
 
-def _loadable_types(options: RunOptions, attention: Attention | None) -> tuple[str, str, tuple[str, ...]]:
+def _loadable_types(
+    options: RunOptions, flash_attn: bool, attention: Attention | None
+) -> tuple[str, str, tuple[str, ...]]:
     """The types of K and V; f16 where blocks do not divide a head (llama.cpp, `llama_init_from_model`)."""
-    if attention is None or not options.flash_attn:
+    if attention is None or not flash_attn:
         return options.type_k.lower(), options.type_v.lower(), ()
     type_k, refused_k = _loadable(options.type_k.lower(), "K", attention.n_embd_head_k)
     type_v, refused_v = _loadable(options.type_v.lower(), "V", attention.n_embd_head_v)
@@ -176,12 +204,20 @@ def _loadable(name: str, part: str, heads: tuple[int, ...]) -> tuple[str, tuple[
     return "f16", (f"the engine refuses a {name} {part} cache for heads of {odd}: planned with f16",)
 
 
-def _resolve_context(asked: int | None, shape: ModelShape, machine: Machine) -> tuple[int, str]:
+def _resolve_flash_attn(options: RunOptions, build: EngineBuild) -> bool:
+    if options.flash_attn is not None:
+        return options.flash_attn
+    return build.default_flash_attn or any(cache_type(name).block_size > 1 for name in (options.type_k, options.type_v))
+
+
+def _resolve_context(asked: int | None, build: EngineBuild, shape: ModelShape, machine: Machine) -> tuple[int, str]:
     limit = shape.n_ctx_train
     if asked is not None:
         if limit is not None and asked > limit:
             return limit, f"{format_count(asked)} asked for, clamped to the model's own maximum"
         return asked, "asked for"
+    if build is EngineBuild.OLLAMA_011:
+        return min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT), "Ollama's default before 0.15.5"
     total = machine.total_device_bytes
     n_ctx = next((n_ctx for least, n_ctx in CONTEXT_TIERS if total >= least), DEFAULT_CONTEXT)
     if limit is not None and n_ctx > limit:

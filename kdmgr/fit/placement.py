@@ -1,7 +1,7 @@
 """Which layers go where: as the engine would put them, on one device or several, the rest to the host.
 
 Sources: llama.cpp, common/fit.cpp (fitting) and src/llama-model.cpp (the default split); Ollama 0.30,
-server/sched.go (one device or all).
+server/sched.go (one device or all). Ollama up to 0.11.4 has an arithmetic of its own: `kdmgr.fit.estimator`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kdmgr.fit.compute import output_buffer
+from kdmgr.fit.estimator import Estimate, estimate
 from kdmgr.fit.filling import fill, split_by_share
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.layout import Costs, Kept, Share, Slot
@@ -25,6 +26,9 @@ _ONE_GPU_SHARE = 0.8
 
 def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> MemoryPlan:
     """The plan that an engine with these options would come to on `machine`."""
+    estimated = estimate(shape, options, machine) if options.engine_build.estimates else None
+    if estimated is not None:
+        return _follow_estimate(shape, options, machine, estimated)
     devices = usable_devices(machine)
     chosen = _choose_devices(shape, options, devices)
     if options.n_gpu_layers == 0 or not chosen:
@@ -34,6 +38,30 @@ def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> Memo
     if options.split_mode is SplitMode.ROW and len(chosen) > 1:
         return _split_rows(costs, machine, chosen)
     return _assemble(costs, machine, chosen, _lay_out(costs, chosen))
+
+
+def _follow_estimate(shape: ModelShape, options: ResolvedOptions, machine: Machine, estimated: Estimate) -> MemoryPlan:
+    """What is allocated when as many layers are offloaded as Ollama's estimate says, or as were asked for."""
+    chosen = tuple(machine.devices[index] for index in estimated.devices)
+    costs = Costs(shape, options, len(chosen))
+    n_gpu_layers = 0
+    if chosen:
+        n_gpu_layers = estimated.n_layers if options.n_gpu_layers is None else options.n_gpu_layers
+    slots = _split_blocks_first(estimated, n_gpu_layers)
+    # Layers that only predict further tokens were counted, but lie beyond those that run.
+    slots = [*slots[: shape.n_layer], slots[-1]]
+    return replace(_assemble(costs, machine, chosen, slots), estimate=estimated)
+
+
+def _split_blocks_first(estimated: Estimate, n_gpu_layers: int) -> list[Slot]:
+    """The last `n_gpu_layers` blocks; the output layer goes last (llama.cpp of 2025, src/llama-model.cpp)."""
+    n_layers = estimated.n_model_layers
+    count = min(n_gpu_layers, n_layers)
+    start = max(n_layers - 1 - count, 0)
+    slots = [Slot()] * start
+    for index, n in enumerate(split_by_share(count, estimated.device_layers) if count else ()):
+        slots += [Slot(index)] * n
+    return [*slots, *[Slot()] * (n_layers - len(slots))]
 
 
 def usable_devices(machine: Machine) -> tuple[Device, ...]:

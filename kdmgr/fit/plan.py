@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kdmgr.fit.estimator import Estimate
 from kdmgr.fit.machine import Machine
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
@@ -83,6 +84,8 @@ class MemoryPlan:
     n_gpu_layers: int
     n_layers: int
     """Blocks and the output layer: what "all on the GPU" means."""
+    estimate: Estimate | None = None
+    """What the layers were given out by, where the engine does not allocate before it decides."""
 
     @property
     def n_expert_layers(self) -> int:

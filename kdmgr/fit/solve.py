@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from kdmgr.fit.estimated_graph import CACHE_BYTES
 from kdmgr.fit.machine import Device, Machine
-from kdmgr.fit.options import RunOptions, resolve
+from kdmgr.fit.options import EngineBuild, RunOptions, resolve
 from kdmgr.fit.overhead import device_overhead
 from kdmgr.fit.placement import place
 from kdmgr.fit.plan import Verdict
@@ -28,7 +29,8 @@ def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Jud
 
 def reaches(shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict) -> Judgement | None:
     """The judgement when it is `goal` or better."""
-    if RANK[goal] >= RANK[Verdict.TIGHT] and options.n_gpu_layers is None:
+    estimates = options.engine_build is not None and options.engine_build.estimates
+    if RANK[goal] >= RANK[Verdict.TIGHT] and options.n_gpu_layers is None and not estimates:
         # Nothing but the whole model on devices will do: no need to find out which part of it would go there.
         options = replace(options, n_gpu_layers=shape.n_layer + 1)
     judgement = try_options(shape, machine, options)
@@ -39,9 +41,12 @@ def finest_cache(
     shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict
 ) -> tuple[str, Judgement] | None:
     """The finest quantised KV cache type with which the verdict is `goal` or better; None when none does it."""
-    if options.type_k != "f16" or options.type_v != "f16" or not options.flash_attn:
+    if options.type_k != "f16" or options.type_v != "f16" or options.flash_attn is False:
         return None
+    estimates = options.engine_build is EngineBuild.OLLAMA_011
     for name in SMALLER_CACHES:
+        if estimates and name not in CACHE_BYTES:
+            continue
         judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
         if judgement is not None:
             return name, judgement

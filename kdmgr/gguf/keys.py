@@ -35,6 +35,11 @@ class Keys:
         numbers = tuple(int(entry) for entry in value or () if isinstance(entry, int | float) and 0 <= entry < _LIMIT)
         return numbers if len(numbers) == n_layer else None
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        """An array of numbers of any length; empty when absent or anything else."""
+        value = self._metadata.get(f"{self._prefix}.{key}")
+        return tuple(entry for entry in value if isinstance(entry, int)) if isinstance(value, tuple) else ()
+
     def flags(self, key: str, n_layer: int) -> tuple[bool, ...] | None:
         """An array of booleans (or of 0 and 1), one for each layer."""
         value = self._array(key, n_layer)

@@ -20,6 +20,7 @@ from kdmgr.gguf.layers import (
     read_state_space,
     recurrent_layers,
 )
+from kdmgr.gguf.ollama_view import OllamaView, read_ollama_view
 from kdmgr.gguf.types import FILE_TYPES
 from kdmgr.gguf.weights import Layers, Weights, weigh
 
@@ -72,6 +73,8 @@ class ModelShape:
     has_chat_template: bool
     unknown: tuple[str, ...]
     """What the header leaves open, each as a sentence."""
+    ollama_view: OllamaView
+    """What Ollama up to 0.11.4 reckons with."""
 
 
 def read_shape(header: GgufHeader) -> ModelShape:
@@ -94,6 +97,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
     recurrent = recurrent_layers(keys, n_layer, rules or Rules())
     attention, unknown = _read_attention(header, keys, n_layer, rules, recurrent)
     weights, layers = weigh(header, n_layer, copies_head=rules is None or rules.copies_head)
+    n_vocab = _vocabulary(header, keys)
     return ModelShape(
         name=header.text("general.name"),
         architecture=architecture,
@@ -103,7 +107,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
         n_layer=n_layer,
         n_embd=keys.integer("embedding_length"),
         n_ff=max(keys.per_layer("feed_forward_length", n_layer) or (0,)) or None,
-        n_vocab=_vocabulary(header, keys),
+        n_vocab=n_vocab,
         experts=_read_experts(keys, n_layer),
         attention=attention,
         recurrent=read_state(keys, recurrent, space),
@@ -114,6 +118,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
         n_deepstack=keys.integer("n_deepstack_layers") or 0,
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,
+        ollama_view=read_ollama_view(header, keys, n_vocab),
     )
 
 

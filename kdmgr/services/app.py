@@ -180,6 +180,7 @@ class Services:
         from kdmgr.services.rows import Assessment
 
         shape = read_shape(found.header)
+        options = self._for_engine(found, machine, options)
         if not options.projector_bytes:
             options = replace(options, projector_bytes=found.projector_bytes)
         report = self.assess(shape, found.source, str(found.ref), machine, options)
@@ -192,9 +193,16 @@ class Services:
         from kdmgr.services.advice import with_advice
 
         report = assessment.report
-        options = replace(options, projector_bytes=report.options.projector_bytes)
+        planned = report.options
+        options = replace(options, projector_bytes=planned.projector_bytes, engine_build=planned.engine_build)
         loaded = () if report.machine.declared or not report.machine.devices else self._loaded()
         return replace(assessment, report=with_advice(report, options, loaded))
+
+    def _for_engine(self, found: FoundModel, machine: Machine, options: RunOptions) -> RunOptions:
+        """The options with the build of the server that has the model, where it estimates and none was asked for."""
+        from kdmgr.services.server_build import with_server_build
+
+        return with_server_build(options, found, machine, self.server_models.version)
 
     def _loaded(self) -> list[tuple[str, int]]:
         """What a server on this machine holds on its devices; nothing when none answers."""

@@ -42,6 +42,21 @@ class ServerModels:
 
         return asyncio.run(self._loaded())
 
+    def version(self) -> str | None:
+        """The server's version; None when none answers."""
+        import asyncio
+
+        return asyncio.run(self._version())
+
+    async def _version(self) -> str | None:
+        from kdmgr.engines.ollama.http import REQUEST_S
+
+        engine = self._new_engine()
+        try:
+            return (await engine.status(within=REQUEST_S if self._required else ASIDE_S)).version
+        finally:
+            await engine.close()
+
     async def _loaded(self) -> list[tuple[str, int]]:
         engine = self._new_engine()
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kdmgr.fit.estimator import Estimate
 from kdmgr.fit.plan import FitReport, PromptSpeed, Speed, Verdict
-from kdmgr.units import format_count
+from kdmgr.units import format_bytes, format_count
 
 MARKS = {
     Verdict.FITS: "✔",
@@ -52,6 +53,15 @@ def describe_context(report: FitReport) -> str:
     slots = f" × {options.n_parallel} slots" if options.n_parallel > 1 else ""
     planned = f"{format_count(options.n_ctx)}{slots} ({options.n_ctx_basis}), {cache} KV"
     return f"{planned} · {_largest(report)} · trained for {trained}"
+
+
+def describe_estimate(found: Estimate) -> str:
+    """What an Ollama that estimates believes, beside what would really be allocated."""
+    on_gpu = f", {format_bytes(found.vram_bytes)} of it on the GPU," if found.n_layers else ""
+    return (
+        f"Ollama ≤ 0.11.4 estimates {format_bytes(found.total_bytes)}{on_gpu} and offloads "
+        f"{found.n_layers} of {found.n_model_layers} layers"
+    )
 
 
 def _largest(report: FitReport) -> str:

@@ -38,8 +38,8 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     body = json.loads(cli("fit", gemma_gguf, "--gpu", "RTX 3060 12GB", "-c", "8k", "--json").out)
     assert list(body) == [
         "schema_version", "ref", "source", "architecture", "parameters", "quant", "n_ctx_train", "options", "memory",
-        "offload", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives", "unknown",
-        "notes",
+        "offload", "estimate", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives",
+        "unknown", "notes",
     ]  # fmt: skip
     assert (body["schema_version"], body["source"], body["architecture"], body["quant"]) == (
         1,
@@ -84,6 +84,19 @@ def test_fit_shows_prompts_as_a_range_where_it_is_known(cli: Cli, tmp_path: Path
     prompt = json.loads(cli("fit", path, "--gpu", "RTX 4090", "--json").out)["speed"]["prompt"]
     assert list(prompt) == ["low_tok_s", "high_tok_s", "basis"]
     assert "to read a prompt" not in cli("fit", path, "--gpu", "GTX 1080 Ti").out
+
+
+def test_fit_tells_what_an_old_ollama_estimates(cli: Cli, smollm_gguf: Path) -> None:
+    arguments = ("fit", smollm_gguf, "--gpu", "RTX 3060 12GB", "--engine-build", "ollama-0.11")
+    assert "Ollama ≤ 0.11.4 estimates" in (text := cli(*arguments, "--explain").out)
+    assert "offloads 31 of 31 layers" in " ".join(text.split())
+    assert "Ollama's estimate = 31 of 31 layers" in text
+    body = json.loads(cli(*arguments, "--json").out)
+    estimate = body["estimate"]
+    assert (estimate["n_gpu_layers"], estimate["n_layers"], body["options"]["n_ctx"]) == (31, 31, 4096)
+    assert estimate["devices"] == [{"index": 0, "n_layers": 31, "vram_bytes": estimate["vram_bytes"]}]
+    less = json.loads(cli(*arguments, "--reserve", "11.5GiB", "--json").out)
+    assert less["offload"]["n_gpu_layers"] == less["estimate"]["n_gpu_layers"] < 31
 
 
 def test_fit_of_several_compares_them(cli: Cli, gemma_gguf: Path, smollm_gguf: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_engines_own_projection_equals_the_plan(model: str, options: str, tm
         type_v=resolved.type_v,
         n_parallel=wanted.n_parallel,
         n_ubatch=wanted.n_ubatch or 512,
-        flash_attn=wanted.flash_attn,
+        flash_attn=wanted.flash_attn is not False,
         dry=True,
     )
     planned = plan_on_host(shape, resolved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from kdmgr.config import Settings
 from kdmgr.engines.ollama import OllamaEngine
 from kdmgr.errors import NotFound, ServerUnreachable, Unreadable
-from kdmgr.fit.options import RunOptions
+from kdmgr.fit.options import EngineBuild, RunOptions
 from kdmgr.models.headers import HeaderCache
+from kdmgr.models.own_store import OwnStore
 from kdmgr.models.web import Waits, Web
 from kdmgr.paths import Paths
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
@@ -104,6 +106,32 @@ def test_a_server_is_asked_before_the_registry(new_services: NewServices, regist
         assert (again.header, again.from_cache) == (found.header, True)
         assert len(server.asked) == asked + 1
     assert services.web.traffic.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "estimates"), [("0.11.4", True), ("0.11.5", False), ("0.24.0", False), ("", False)]
+)
+def test_an_old_server_plans_by_its_estimate(new_services: NewServices, version: str, estimates: bool) -> None:
+    with serve_model(ScriptedServer(), "mine:latest") as server:
+        server.on("GET", "/api/version", json_reply(version=version))
+        services = new_services(host=server.host)
+        report = services.fit("mine", CARD, RunOptions()).report
+        assert (report.options.engine_build is EngineBuild.OLLAMA_011) is estimates
+        asked = services.fit("mine", CARD, RunOptions(engine_build=EngineBuild.OLLAMA_030)).report
+        assert asked.options.engine_build is EngineBuild.OLLAMA_030
+
+
+def test_a_server_decides_for_ollamas_store_on_this_machines_gpus_only(new_services: NewServices, tiny: Path) -> None:
+    with ScriptedServer().on("GET", "/api/version", json_reply(version="0.11.4")) as server:
+        services = new_services(server=server.host)
+        add_model(OwnStore(services.library.ollama.root), tiny, "theirs")
+        add_model(services.library.own, tiny, "mine")
+        builds = {
+            (name, on.declared): services.fit(name, on, RunOptions()).report.options.engine_build
+            for name in ("theirs", "mine")
+            for on in (CARD, replace(CARD, declared=False))
+        }
+    assert [key for key, build in builds.items() if build is EngineBuild.OLLAMA_011] == [("theirs", False)]
 
 
 def test_a_store_is_looked_into_before_a_server(new_services: NewServices, tiny: Path) -> None:

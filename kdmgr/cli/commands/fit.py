@@ -36,12 +36,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="slots, each with its own context")
     parser.add_argument("--ubatch", type=int, metavar="N", help="physical batch (n_ubatch)")
     parser.add_argument("--n-gpu-layers", type=int, metavar="N", help="layers to offload, instead of planning it")
-    parser.add_argument("--no-flash-attn", action="store_true", help="plan without flash attention")
+    parser.add_argument(
+        "--flash-attn",
+        action=argparse.BooleanOptionalAction,
+        help="plan with or without flash attention (default: as the engine does)",
+    )
     parser.add_argument(
         "--engine-build",
         choices=[build.value for build in EngineBuild],
-        default=EngineBuild.LLAMA_CPP.value,
-        help="the engine to plan for (default: llama.cpp, the newest)",
+        help="the engine to plan for (default: llama.cpp, the newest, or what the server is that has the model); "
+        "ollama-0.11: up to 0.11.4, which goes by its own estimate",
     )
     parser.add_argument("--explain", action="store_true", help="show how each number came about")
     _add_placement(parser)
@@ -49,7 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_placement(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("placement")
-    group.add_argument("--reserve", metavar="SIZE", help="leave this much free on each GPU (default: 1GiB)")
+    group.add_argument(
+        "--reserve", metavar="SIZE", help="leave this much free on each GPU (default: 1GiB; ollama-0.11: none)"
+    )
     group.add_argument(
         "--split-mode",
         choices=[mode.value for mode in SplitMode],
@@ -141,6 +147,7 @@ def _tell_traffic(services: Services, assessments: list[Assessment], console: Co
 
 def read_options(args: argparse.Namespace, headers: HeaderCache) -> RunOptions:
     """Run options as the command line gives them; files named beside the model are weighed by their headers."""
+    reserve = None if args.reserve is None else parse_bytes(args.reserve)
     return RunOptions(
         n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
         n_parallel=args.parallel,
@@ -148,14 +155,15 @@ def read_options(args: argparse.Namespace, headers: HeaderCache) -> RunOptions:
         n_batch=args.ubatch,
         type_k=args.cache_type_k or args.cache_type or "f16",
         type_v=args.cache_type_v or args.cache_type or "f16",
-        flash_attn=not args.no_flash_attn,
-        engine_build=EngineBuild(args.engine_build),
+        flash_attn=args.flash_attn,
+        engine_build=EngineBuild(args.engine_build) if args.engine_build else None,
         n_gpu_layers=args.n_gpu_layers,
         n_cpu_moe=args.n_cpu_moe,
         split_mode=SplitMode(args.split_mode),
         main_gpu=args.main_gpu,
         tensor_split=_read_split(args.tensor_split),
-        margin_bytes=MARGIN if args.reserve is None else parse_bytes(args.reserve),
+        margin_bytes=MARGIN if reserve is None else reserve,
+        gpu_overhead_bytes=reserve or 0,
         projector_bytes=_weigh(headers, [args.mmproj] if args.mmproj else []),
         extra_bytes=_weigh(headers, [*args.lora, *([args.draft] if args.draft else [])]),
     )

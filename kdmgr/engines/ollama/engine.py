@@ -61,10 +61,10 @@ class OllamaEngine:
         self._server = Connection(self.address, platform, transport)
         self._clock = clock
 
-    async def status(self) -> EngineStatus:
+    async def status(self, *, within: float = REQUEST_S) -> EngineStatus:
         """The server's version and address, or why it cannot be used; never raises."""
         try:
-            reply = await self._server.get("/api/version")
+            reply = await self._server.get("/api/version", within=within)
         except KdmgrError as error:
             return EngineStatus(self.name, False, error.message, error.hint)
         version = text(reply.get("version"))
