@@ -126,13 +126,18 @@ def embed(context: Context) -> Tensor:
     """`build_inp_embd`: tokens, vectors or a mixture of both may come in; all three are reserved for."""
     graph, n, n_embd = context.graph, context.batch.n_tokens, context.n_embd
     wide = (n_embd * (1 + context.shape.n_deepstack), n)
-    rows = _token_rows(context, wide)
-    graph.expand(rows)
+    mixes = context.options.engine_build.mixes_inputs
+    looked_up = [_token_rows(context) for _ in range(2 if mixes else 1)]
+    # All look-ups come before any of them is widened.
+    for rows in looked_up:
+        graph.expand(rows)
     graph.expand(graph.input(wide))
-    if context.options.engine_build.mixes_inputs:
-        mixed, slots = _token_rows(context, wide), graph.input((n,), I64)
-        graph.expand(graph.write(graph.op(wide, graph.input(wide)), mixed, slots))
-    return rows
+    inputs = [rows if rows.shape == wide else graph.op(wide, rows) for rows in looked_up]
+    for value in inputs:
+        graph.expand(value)
+    if mixes:
+        graph.expand(graph.write(graph.op(wide, graph.input(wide)), inputs[1], graph.input((n,), I64)))
+    return inputs[0]
 
 
 def add_positions(context: Context, value: Tensor) -> Tensor:
@@ -147,11 +152,12 @@ def last_rows(context: Context, value: Tensor) -> Tensor:
     return context.graph.op((value.shape[0], context.batch.n_outputs), value, context.out_ids)
 
 
-def _token_rows(context: Context, wide: tuple[int, ...]) -> Tensor:
-    rows = context.graph.op((context.n_embd, wide[1]), context.graph.input((wide[1],), I32))
+def _token_rows(context: Context) -> Tensor:
+    n = context.batch.n_tokens
+    rows = context.graph.op((context.n_embd, n), context.graph.input((n,), I32))
     # The table of tokens stays in host memory, so the CPU looks them up.
     rows.place = HOST
-    return rows if wide[0] == context.n_embd else context.graph.op(wide, rows)
+    return rows
 
 
 def _cache_inputs(

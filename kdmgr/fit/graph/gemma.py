@@ -24,18 +24,9 @@ class PerLayerInputs:
     width: int
 
     @classmethod
-    def build(cls, context: Context, value: Tensor) -> PerLayerInputs | None:
-        """`project_per_layer_inputs`; None for a model without."""
-        graph, n = context.graph, context.batch.n_tokens
-        width = context.shape.layers.kinds[0].rows("inp_gate")
-        if not width:
-            return None
-        n_layer = context.shape.n_layer
-        rows = graph.op((width * n_layer, n), graph.input((n,), I32))
-        # The table they come from stays in host memory.
-        rows.place = HOST
-        rows = graph.each(graph.view(rows, (width, n_layer, n)))
-        graph.expand(rows)
+    def build(cls, context: Context, value: Tensor, rows: Tensor) -> PerLayerInputs:
+        """`project_per_layer_inputs`, from the looked up `rows`, which are scaled (width, n_layer, n_tokens)."""
+        graph, (width, n_layer, n) = context.graph, rows.shape
         projected = graph.each(graph.op((width * n_layer, n), value))
         projected = norm(graph, graph.view(projected, (width, n_layer, n)))
         total = graph.each(graph.each(projected, rows))
@@ -44,6 +35,36 @@ class PerLayerInputs:
     def slice(self, context: Context) -> Tensor:
         """The vectors of one layer."""
         return context.graph.view(self.values, (self.width, context.batch.n_tokens))
+
+
+def look_up_per_layer(context: Context) -> Tensor | None:
+    """The rows of the table of inputs per layer, before they are scaled; None for a model without."""
+    graph, n = context.graph, context.batch.n_tokens
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    if not width:
+        return None
+    rows = graph.op((width * context.shape.n_layer, n), graph.input((n,), I32))
+    # The table they come from stays in host memory.
+    rows.place = HOST
+    graph.expand(rows)
+    return rows
+
+
+def gemma4_inputs(context: Context, value: Tensor, rows: Tensor) -> PerLayerInputs:
+    """Gemma 4 scales the rows where they are used, which may be on a device."""
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    scaled = context.graph.view(context.graph.each(rows), (width, context.shape.n_layer, context.batch.n_tokens))
+    return PerLayerInputs.build(context, value, scaled)
+
+
+def _gemma3n_inputs(context: Context, value: Tensor) -> PerLayerInputs:
+    """Gemma 3n scales the rows at once."""
+    graph, rows = context.graph, look_up_per_layer(context)
+    assert rows is not None
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    scaled = graph.each(graph.view(rows, (width, context.shape.n_layer, context.batch.n_tokens)))
+    graph.expand(scaled)
+    return PerLayerInputs.build(context, value, scaled)
 
 
 def gemma4_layer(
@@ -103,8 +124,7 @@ def _feed(context: Context, middle: Tensor, layer: LayerTensors, routing: Routin
 def gemma3n_layers(context: Context, value: Tensor, layers: Sequence[int], places: Sequence[Place]) -> Tensor:
     """Gemma 3n: four streams side by side, of which one passes each layer and corrects the others."""
     graph = context.graph
-    per_layer = PerLayerInputs.build(context, value)
-    assert per_layer is not None
+    per_layer = _gemma3n_inputs(context, value)
     streams = _split_streams(context, value)
     for index in layers:
         kinds = context.shape.layers

@@ -10,7 +10,7 @@ from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.graph.context import Context, add_positions, embed, last_rows, make_context
 from kdmgr.fit.graph.experts import Routing, mix_experts
 from kdmgr.fit.graph.gated import gated_attention
-from kdmgr.fit.graph.gemma import PerLayerInputs, gemma3n_layers, gemma4_layer
+from kdmgr.fit.graph.gemma import PerLayerInputs, gemma3n_layers, gemma4_inputs, gemma4_layer, look_up_per_layer
 from kdmgr.fit.graph.latent import latent_attention
 from kdmgr.fit.graph.recurrent import recurrent_layer
 from kdmgr.fit.graph.traits import find_traits
@@ -32,6 +32,8 @@ def build_graph(
 ) -> Context:
     """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie."""
     context = make_context(shape, options, attention, n_embd, find_traits(shape.architecture))
+    # Gemma 4 looks up all it reads of the host before anything else.
+    rows = look_up_per_layer(context) if shape.architecture == "gemma4" else None
     features = embed(context)
     value = context.graph.view(features, (n_embd, features.shape[1])) if shape.n_deepstack else features
     layers = choose_layers(shape, attention, places)
@@ -39,7 +41,7 @@ def build_graph(
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
     else:
-        per_layer = PerLayerInputs.build(context, value)
+        per_layer = gemma4_inputs(context, value, rows) if rows is not None else None
         if context.traits.adds_positions:
             value = add_positions(context, value)
         if _norms_sums(shape.layers.kinds[0]):
