@@ -111,6 +111,8 @@ def _mamba2(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
 def _delta_net(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     graph, batch, space = context.graph, context.batch, context.shape.state_space
     per, seqs, n = batch.per_seq, batch.n_seqs, batch.n_tokens
+    # All before this layer comes before its states are loaded (qwen35.cpp, qwen3next.cpp).
+    graph.expand(value)
     key, v_heads = space.d_state, space.dt_rank
     v_size = space.d_inner // v_heads
     width = space.d_inner + 2 * space.n_group * key

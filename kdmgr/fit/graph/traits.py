@@ -51,6 +51,7 @@ _GEMMA = Traits(scales_q=True)
 TRAITS: dict[str, Traits] = {
     "phi2": Traits(parallel="attention", scales_q=True),
     "falcon": _FEED_FIRST,
+    "plamo": _FEED_FIRST,
     "command-r": Traits(parallel="residual"),
     "cohere2": Traits(parallel="residual", slides_by_position=True),
     "gemma": _GEMMA,
@@ -73,7 +74,7 @@ TRAITS: dict[str, Traits] = {
     "jamba": Traits(positional=False, norm_weights=False, residual_first=True),
     "lfm2": Traits(residual_first=True),
     "granitehybrid": Traits(positional=False),
-    "smallthinker": Traits(early_routing=True),
+    "smallthinker": Traits(early_routing=True, slides_by_position=True),
     "nemotron_h": Traits(positional=False, squared=True),
     "nemotron_h_moe": Traits(positional=False, squared=True, gating="sigmoid", norm_weights=None),
     "nomic-bert-moe": Traits(norm_weights=False),
