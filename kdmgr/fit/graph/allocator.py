@@ -20,6 +20,7 @@ class Tensor:
     __slots__ = (
         "children",
         "foreign",
+        "foreign_at",
         "in_place",
         "is_view",
         "live",
@@ -55,8 +56,10 @@ class Tensor:
         """The backend that must run it: a device by index, or HOST; None follows its neighbours."""
         self.weight = False
         """Whether it reads a weight, which decides where it runs."""
-        self.foreign: tuple[int, ...] = ()
-        """Bytes of each weight or cache that it reads and that lies on the host, wherever it runs."""
+        self.foreign: tuple[Tensor, ...] = ()
+        """Each weight or cache that it reads and that lies on the host, wherever it runs."""
+        self.foreign_at = 0
+        """How many of `sources` the operation names before these."""
         self.reads_cache = False
         """Whether what it reads of that is a cache, not a weight."""
         self.is_view = False

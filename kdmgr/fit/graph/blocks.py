@@ -10,7 +10,6 @@ from kdmgr.fit.graph.builder import F16, F32, Graph
 from kdmgr.fit.graph.context import CacheInputs, Context, Heads
 from kdmgr.gguf.weights import LayerTensors
 
-_ROPE_FACTORS = 256
 Qkv = tuple[Tensor, Tensor | None, Tensor | None]
 
 
@@ -90,7 +89,7 @@ def attention_core(
     if context.batch.flash_attn:
         halves = [graph.op(part.shape, graph.view(part, part.shape), element=F16) for part in kv]
         out = graph.op((heads.v, heads.n_head, n), q, *halves, cache.mask)
-        out = graph.reads_cache(out, *context.cache_bytes(heads, cache))
+        out = graph.reads_cache(out, *context.cache_bytes(heads, cache), after=1)
         out = graph.view(out, (heads.v * heads.n_head, n))
     else:
         scores = graph.op((n_kv, n, heads.n_head), *kv[:1], q)
@@ -137,7 +136,7 @@ def rotate_by_position(context: Context, value: Tensor) -> Tensor:
     graph = context.graph
     rotated = graph.each(value, context.positions)
     if context.shape.layers.rope_factors and graph.place.device == HOST:
-        rotated.foreign = (_ROPE_FACTORS,)
+        rotated.foreign, rotated.foreign_at = (context.rope_factors,), 2
     return rotated
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdmgr.fit.graph.allocator import HOST, Tensor
-from kdmgr.fit.graph.builder import F16, F32, I32, I64, Graph
+from kdmgr.fit.graph.builder import F16, F32, I32, I64, Graph, stored
 from kdmgr.fit.graph.traits import Traits
 from kdmgr.fit.kv_cache import full_cells, sliding_cells
 from kdmgr.fit.options import ResolvedOptions, cache_type
 from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
+
+# Bytes for heads of 128.
+_ROPE_FACTORS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Context:
     full: CacheInputs
     sliding: CacheInputs
     state_ids: Tensor
+    rope_factors: Tensor
+    """One weight for all layers, copied once."""
 
     def heads(self, layer: int) -> Heads:
         """The attention sizes of `layer`."""
@@ -119,6 +124,7 @@ def make_context(
         full=full,
         sliding=sliding,
         state_ids=graph.input((n_seqs,), I32),
+        rope_factors=stored(_ROPE_FACTORS),
     )
 
 

@@ -62,7 +62,7 @@ def _attend_rows(context: Context, query: Tensor, rank: int, layer: LayerTensors
     graph, n, n_kv = context.graph, context.batch.n_tokens, context.full.n_kv
     query = graph.view(graph.view(query, query.shape), query.shape)
     if context.batch.flash_attn:
-        out = graph.reads_cache(graph.op((rank, n_head, n), query, context.full.mask), cached)
+        out = graph.reads_cache(graph.op((rank, n_head, n), query, context.full.mask), cached, after=1)
         out = graph.weighted(graph.op((v_size, n, n_head), graph.view(out, (rank, n, n_head))), v_bytes)
         out = graph.op((v_size, n_head, n), graph.view(out, (v_size, n_head, n)))
         out = graph.view(out, (v_size * n_head, n))

@@ -63,7 +63,8 @@ class Schedule:
         return [HOST if place is None else place for place in places]
 
     def _home(self, tensor: Tensor) -> int:
-        return self._where[id(tensor.root if tensor.is_view and tensor.root is not None else tensor)]
+        # What has no place is a weight or a cache on the host.
+        return self._where.get(id(tensor.root if tensor.is_view and tensor.root is not None else tensor), HOST)
 
     def _split(self, nodes: Sequence[Tensor]) -> None:
         """Cut the nodes into runs on one backend; a weight from elsewhere begins a new one."""
@@ -78,13 +79,13 @@ class Schedule:
                     self._emit(run, before)
                     run, has_inputs = [], False
                 before = place
-                has_inputs = has_inputs or comes_over or self._needs_copy(node, place)
+                has_inputs = has_inputs or self._needs_copy(node, place)
             run.append(node)
         if before is not None:
             self._emit(run, before)
 
     def _needs_copy(self, node: Tensor, place: int) -> bool:
-        return any(self._home(each) != place and (id(each), place) not in self._copies for each in node.sources)
+        return any(self._home(each) != place and (id(each), place) not in self._copies for each in _reads(node))
 
     def _emit(self, run: Sequence[Tensor], place: int) -> None:
         """Append `run` to its backend, the copies of its inputs first."""
@@ -95,12 +96,7 @@ class Schedule:
                 # It needs no memory, but keeps what it looks at.
                 self._backends[self._home(node)].nodes.append(node) if self._home(node) != place else body.append(node)
                 continue
-            sources = [self._bring(source, place, backend) for source in node.sources]
-            if place != HOST:
-                copies = [Tensor((size,), size) for size in node.foreign]
-                backend.nodes += copies
-                sources += copies
-            node.sources = tuple(sources)
+            node.sources = tuple(self._bring(source, place, backend) for source in _reads(node))
             body.append(node)
         backend.nodes += body
 
@@ -120,6 +116,12 @@ class Schedule:
             watcher = Tensor((0,), 0, (source,), root=Tensor((0,), 0))
             self._backends[home].nodes.append(watcher)
         return self._copies[key]
+
+
+def _reads(node: Tensor) -> tuple[Tensor, ...]:
+    """All that `node` reads in the engine's order, weights and caches on the host among them."""
+    before = node.foreign_at
+    return (*node.sources[:before], *node.foreign, *node.sources[before:]) if node.foreign else node.sources
 
 
 def _own_place(node: Tensor) -> int | None:
