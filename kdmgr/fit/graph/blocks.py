@@ -140,12 +140,18 @@ def rotate_by_position(context: Context, value: Tensor) -> Tensor:
     return rotated
 
 
+def _is_slice(value: Tensor) -> bool:
+    """Whether it is a part of a fused projection, which is not contiguous and so has to be copied first."""
+    return value.is_view and value.root is not None and value.root.size != value.size
+
+
 def _rotate(graph: Graph, value: Tensor, rotation: Tensor | None) -> Tensor:
     """`llama_mul_mat_hadamard`: what is stored in a quantised cache is rotated first."""
     if rotation is None:
         return value
     size = rotation.shape[0]
-    flat = graph.view(value, (size, value.size // F32 // size))
+    shape = (size, value.size // F32 // size)
+    flat = graph.op(shape, value) if _is_slice(value) else graph.view(value, shape)
     return graph.view(graph.op(flat.shape, rotation, flat), value.shape)
 
 
@@ -155,9 +161,7 @@ def _store_v(context: Context, v: Tensor, cache: CacheInputs) -> None:
     if context.batch.flash_attn:
         graph.expand(graph.store(graph.view(v, (width, n)), cache.v_idxs))
         return
-    sliced = v.root is not None and v.root.size != v.size
-    # A slice of a fused projection is not contiguous: it is copied first.
-    flat = graph.op((width, n), v) if sliced else graph.view(v, (width, n))
+    flat = graph.op((width, n), v) if _is_slice(v) else graph.view(v, (width, n))
     if width < context.widest_v:
         flat = graph.op((context.widest_v, n), flat)
     graph.expand(graph.store(graph.view(flat, (1, flat.shape[0] * n)), cache.v_idxs))

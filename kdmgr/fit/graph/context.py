@@ -70,6 +70,9 @@ class Context:
     full: CacheInputs
     sliding: CacheInputs
     state_ids: Tensor
+    scanned_ids: Tensor
+    other_ids: Tensor
+    """Views of `state_ids`: those of this batch, and the rest. Each is copied to a device once."""
     rope_factors: Tensor
     """One weight for all layers, copied once."""
 
@@ -111,6 +114,7 @@ def make_context(
         sliding = _cache_inputs(graph, attention, options, batch, sliding=True) if attention.n_swa else full
     else:
         full, sliding = _uncached_inputs(graph, batch), _uncached_inputs(graph, batch)
+    state_ids = graph.input((n_seqs,), I32)
     return Context(
         graph=graph,
         shape=shape,
@@ -123,7 +127,9 @@ def make_context(
         out_ids=graph.input((batch.n_outputs,), I32),
         full=full,
         sliding=sliding,
-        state_ids=graph.input((n_seqs,), I32),
+        state_ids=state_ids,
+        scanned_ids=graph.view(state_ids, (n_seqs,)),
+        other_ids=graph.view(state_ids, (0,)),
         rope_factors=stored(_ROPE_FACTORS),
     )
 

@@ -54,10 +54,10 @@ def _scan(context: Context, width: int, *sources: Tensor) -> Tensor:
     """`ggml_ssm_scan`, which gives the outputs and the new states in one tensor."""
     graph, batch, space = context.graph, context.batch, context.shape.state_space
     size = width * batch.n_tokens + space.d_state * space.d_inner * batch.n_seqs
-    out = graph.op((size,), *sources, graph.view(context.state_ids, (batch.n_seqs,)))
+    out = graph.op((size,), *sources, context.scanned_ids)
     graph.expand(out)
     # States that this batch does not touch are copied too; there are none.
-    rest = graph.op((_state(context).n_embd_s, max(batch.n_seqs - 1, 0)), context.state_ids)
+    rest = graph.op((_state(context).n_embd_s, max(batch.n_seqs - 1, 0)), context.other_ids)
     graph.expand(graph.store(graph.view(rest, (0,))))
     graph.expand(graph.store(graph.view(out, (space.d_state * space.d_inner * batch.n_seqs,))))
     return out
