@@ -72,6 +72,8 @@ class ModelShape:
     has_chat_template: bool
     unknown: tuple[str, ...]
     """What the header leaves open, each as a sentence."""
+    parallel_residual: bool = False
+    """Whether attention and feed-forward read the same input (gptneox)."""
 
 
 def read_shape(header: GgufHeader) -> ModelShape:
@@ -114,6 +116,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
         n_deepstack=keys.integer("n_deepstack_layers") or 0,
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,
+        parallel_residual=keys.number("use_parallel_residual") == 1,
     )
 
 

@@ -55,6 +55,8 @@ def self_attention(context: Context, value: Tensor, layer: LayerTensors, index: 
     if traits.scales_q:
         q = graph.each(q)
     out = attend(context, (q, k, v), context.cache(index), heads)
+    if "attn_sub_norm" in layer:
+        out = layer_norm(graph, out, layer, "attn_sub_norm")
     return project(graph, out, layer, "attn_output")
 
 
@@ -119,6 +121,8 @@ def feed_forward(context: Context, value: Tensor, layer: LayerTensors, suffix: s
         hidden = graph.each(hidden)
         if context.traits.squared:
             hidden = graph.each(hidden)
+    if "ffn_sub_norm" in layer:
+        hidden = layer_norm(graph, hidden, layer, "ffn_sub_norm")
     return project(graph, hidden, layer, down)
 
 

@@ -83,7 +83,10 @@ class Graph:
         return Tensor(target.shape, target.size, (*sources, target), root=target.root or target)
 
     def store(self, *sources: Tensor) -> Tensor:
-        """A write into the layer's cache, which has its own memory and is written where it lies."""
+        """A write into the layer's cache, which has its own memory and is written where it lies.
+
+        Without `sources`, it changes what is there.
+        """
         stored = Tensor((0,), 0, sources, root=self._stored)
         stored.place = self.place.device
         return stored
@@ -95,7 +98,7 @@ class Graph:
         tensor.seen = True
         for source in tensor.sources:
             self.expand(source)
-        if tensor.sources:
+        if tensor.sources or tensor.root is not None:
             self.nodes.append(tensor)
         else:
             self.leaves.append(tensor)

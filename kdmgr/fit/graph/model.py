@@ -83,7 +83,7 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     layer = shape.layers.kinds[shape.layers.kind_of[index]]
     if shape.architecture == "gemma4":
         return gemma4_layer(context, value, layer, index, per_layer, routing(context), last=last)
-    if context.traits.parallel:
+    if context.traits.parallel and (shape.parallel_residual or shape.architecture != "gptneox"):
         return _parallel_layer(context, value, layer, index, last=last)
     if _norms_sums(layer):
         return _post_norm_layer(context, value, layer, index, last=last)
@@ -185,6 +185,8 @@ def _parallel_layer(context: Context, value: Tensor, layer: LayerTensors, index:
     out = self_attention(context, normed, layer, index)
     if last:
         out, value, normed = (last_rows(context, part) for part in (out, value, normed))
+    if "ffn_norm" in layer:
+        normed = layer_norm(graph, value, layer, "ffn_norm")
     hidden = feed_forward(context, normed, layer)
     if order == "attention":
         return graph.each(graph.each(out, hidden), value)

@@ -28,9 +28,15 @@ def _state(context: Context) -> Recurrent:
     return state
 
 
+def _clear_first(context: Context) -> Tensor:
+    """The first of the states is set to zero where it lies, for sequences that have none yet."""
+    return context.graph.store()
+
+
 def _load_state(context: Context, size: int) -> Tensor:
     """`build_rs`: the states of all sequences, gathered."""
     graph, n = context.graph, context.batch.n_seqs
+    graph.expand(_clear_first(context))
     rows = graph.op((size, n), context.state_ids)
     states = graph.view(rows, (size, n))
     graph.expand(states)

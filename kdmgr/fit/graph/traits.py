@@ -50,7 +50,10 @@ _GEMMA = Traits(scales_q=True)
 
 TRAITS: dict[str, Traits] = {
     "phi2": Traits(parallel="attention", scales_q=True),
+    "phi3": Traits(scales_q=True),
+    "phimoe": Traits(scales_q=True),
     "falcon": _FEED_FIRST,
+    "gptneox": Traits(parallel="residual"),
     "plamo": _FEED_FIRST,
     "command-r": Traits(parallel="residual"),
     "cohere2": Traits(parallel="residual", slides_by_position=True),
