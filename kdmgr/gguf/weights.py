@@ -61,7 +61,8 @@ class LayerTensors:
     """Bytes of each tensor, of the largest among the layers of this kind."""
 
     def __contains__(self, name: str) -> bool:
-        return f"{name}.weight" in self.shapes
+        # Some norms go without the suffix (plamo2).
+        return f"{name}.weight" in self.shapes or name in self.shapes
 
     def has_bias(self, name: str) -> bool:
         """Whether `name` has a bias beside its weight."""
