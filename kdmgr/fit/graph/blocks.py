@@ -139,7 +139,7 @@ def rotate_by_position(context: Context, value: Tensor) -> Tensor:
     """RoPE. Its factors are a weight, though too small a one to decide where it runs."""
     graph = context.graph
     rotated = graph.each(value, context.positions)
-    if context.shape.layers.rope_factors and graph.place.device == HOST:
+    if context.reads_rope_factors and graph.place.device == HOST:
         rotated.foreign, rotated.foreign_at = (context.rope_factors,), 2
     return rotated
 

@@ -85,6 +85,11 @@ class Context:
         """The cache that `layer` attends over."""
         return self.sliding if self.attention.slides[layer] else self.full
 
+    @property
+    def reads_rope_factors(self) -> bool:
+        """Whether the rotation by position reads factors from a tensor."""
+        return self.shape.layers.rope_factors and self.traits.rope_factors
+
     def cache_bytes(self, heads: Heads, cache: CacheInputs) -> tuple[int, int]:
         """Bytes of K and of V that one layer's attention reads."""
         if not any(self.attention.caches):

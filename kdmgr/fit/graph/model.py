@@ -102,14 +102,13 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     after = _norm_after_attention(layer)
     if after:
         out = layer_norm(graph, out, layer, after)
-    middle = _add(context, out, value)
+    middle = _add(context, out, value, context.traits.residual_first == "both")
     return _feed_layer(context, middle, layer, logits)
 
 
-def _add(context: Context, out: Tensor, residual: Tensor) -> Tensor:
+def _add(context: Context, out: Tensor, residual: Tensor, residual_first: bool) -> Tensor:
     """The residual connection. Which side comes first decides whose memory is reused."""
-    first, second = (residual, out) if context.traits.residual_first else (out, residual)
-    return context.graph.each(first, second)
+    return context.graph.each(residual, out) if residual_first else context.graph.each(out, residual)
 
 
 def _only_feeds(layer: LayerTensors) -> bool:
@@ -176,7 +175,7 @@ def _feed_layer(context: Context, middle: Tensor, layer: LayerTensors, logits: T
     for name in ("post_ffw_norm", "layer_output_norm"):
         if name in layer:
             out = layer_norm(graph, out, layer, name)
-    return _add(context, out, middle)
+    return _add(context, out, middle, bool(context.traits.residual_first))
 
 
 def _parallel_layer(context: Context, value: Tensor, layer: LayerTensors, index: int, *, last: bool) -> Tensor:

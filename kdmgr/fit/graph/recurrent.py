@@ -7,6 +7,7 @@ Sources: llama.cpp, src/models/mamba-base.cpp, delta-net-base.cpp, qwen35.cpp, q
 from __future__ import annotations
 
 from kdmgr.fit.graph.allocator import Tensor
+from kdmgr.fit.graph.builder import F32
 from kdmgr.fit.graph.blocks import layer_norm, norm, project
 from kdmgr.fit.graph.context import Context
 from kdmgr.gguf.layers import Recurrent
@@ -75,10 +76,16 @@ def _scan(context: Context, width: int, *sources: Tensor) -> Tensor:
     graph, batch, space = context.graph, context.batch, context.shape.state_space
     size = width * batch.n_tokens + space.d_state * space.d_inner * batch.n_seqs
     graph.expand(_clear_first(context))
-    out = graph.weighted(graph.op((size,), *sources, context.scanned_ids))
-    graph.expand(out)
+    out = graph.op((size,), *sources, context.scanned_ids)
     # States that this batch does not touch are copied too; there are none.
     rest = graph.op((_state(context).n_embd_s, max(batch.n_seqs - 1, 0)), context.other_ids)
+    if context.shape.architecture == "plamo2":
+        # It reads A through a view, which does not count as a weight: the scan goes where its neighbours are.
+        states = _state(context).n_embd_s * F32 * batch.n_seqs
+        out, rest = graph.reads_cache(out, states), graph.reads_cache(rest, states)
+    else:
+        out = graph.weighted(out)
+    graph.expand(out)
     graph.expand(graph.store(graph.view(rest, (0,))))
     graph.expand(graph.store(graph.view(out, (space.d_state * space.d_inner * batch.n_seqs,))))
     return out
@@ -124,7 +131,7 @@ def _plamo2_mamba(context: Context, value: Tensor, layer: LayerTensors) -> Tenso
     dt = project(graph, layer_norm(graph, dt, layer, "ssm_dt_norm"), layer, "ssm_dt")
     x, b, c = graph.view(x, heads), graph.view(b, b.shape), graph.view(c, c.shape)
     scanned = _scan(context, inner, x, dt, b, c)
-    y = graph.each(graph.view(scanned, heads), graph.weighted(graph.each(x)))
+    y = graph.each(graph.view(scanned, heads), graph.reads_cache(graph.each(x), space.dt_rank * F32, after=1))
     y = graph.view(graph.op(heads, graph.op(heads, z), y), (inner, per, seqs))
     return graph.view(project(graph, y, layer, "ssm_out"), (layer.rows("ssm_out"), batch.n_tokens))
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 class Traits:
     """Departures from the plain transformer."""
 
-    residual_first: bool = False
-    """What a layer adds to comes first in the addition."""
+    residual_first: str = ""
+    """What a part adds to comes first in the addition: in "both" parts, or in the "feed-forward"."""
     early_routing: bool = False
     """Experts are chosen by the layer's input, before attention."""
     parallel: str = ""
     """Attention and feed-forward read the same norm; which of the two comes first when they are added."""
     positional: bool = True
     """Whether Q and K are rotated by position (RoPE)."""
+    rope_factors: bool = True
+    """Whether the rotation reads the tensor of factors that the model may have."""
     slides_by_position: bool = False
     """Only the sliding layers are."""
     flat_qk_norm: bool = False
@@ -50,8 +52,8 @@ _GEMMA = Traits(scales_q=True)
 
 TRAITS: dict[str, Traits] = {
     "phi2": Traits(parallel="attention", scales_q=True),
-    "phi3": Traits(scales_q=True),
-    "phimoe": Traits(scales_q=True),
+    "phi3": Traits(scales_q=True, residual_first="feed-forward"),
+    "phimoe": Traits(scales_q=True, residual_first="feed-forward"),
     "falcon": _FEED_FIRST,
     "gptneox": Traits(parallel="residual"),
     "plamo": _FEED_FIRST,
@@ -74,12 +76,15 @@ TRAITS: dict[str, Traits] = {
     "jais": Traits(positional=False),
     "bert": Traits(positional=False, adds_positions=True),
     "jina-bert-v2": Traits(positional=False),
-    "jamba": Traits(positional=False, norm_weights=False, residual_first=True),
-    "lfm2": Traits(residual_first=True),
+    "jamba": Traits(positional=False, norm_weights=False, residual_first="both"),
+    "lfm2": Traits(residual_first="both"),
     "granitehybrid": Traits(positional=False),
     "smallthinker": Traits(early_routing=True, slides_by_position=True),
     "nemotron_h": Traits(positional=False, squared=True),
     "nemotron_h_moe": Traits(positional=False, squared=True, gating="sigmoid", norm_weights=None),
+    "pangu-embedded": Traits(rope_factors=False),
+    "llada": Traits(rope_factors=False),
+    "falcon-h1": Traits(rope_factors=False),
     "nomic-bert-moe": Traits(norm_weights=False),
     "qwen2vl": Traits(n_positions=4),
     "qwen3vl": Traits(n_positions=4),
@@ -97,7 +102,7 @@ TRAITS: dict[str, Traits] = {
     "glm4moe": _SIGMOID,
     "afmoe": _SIGMOID,
     "dots1": _SIGMOID,
-    "lfm2moe": Traits(gating="sigmoid", residual_first=True),
+    "lfm2moe": Traits(gating="sigmoid", residual_first="both"),
     "ernie4_5-moe": _PLAIN,
 }
 
