@@ -48,6 +48,9 @@ class Weights:
         return self.output + (self.token_embd if self.copied else 0)
 
 
+# Of no layer by their names, but placed with the first (llama.cpp creates them as tensors of layer 0).
+_FIRST_LAYER = ("per_layer_model_proj", "per_layer_proj_norm")
+
 # Looked up by token, never multiplied (llama-arch.cpp: LLM_TENSOR_LAYER_INPUT).
 _INPUT = ("token_embd", "per_layer_token_embd", "position_embd", "token_types", "token_embd_norm")
 
@@ -106,7 +109,12 @@ def weigh(header: GgufHeader, n_layer: int, *, copies_head: bool = True) -> tupl
         names.add(tensor.name)
         match = _BLOCK.match(tensor.name)
         if match is None:
-            if tensor.name.partition(".")[0] in _INPUT:
+            stem = tensor.name.partition(".")[0]
+            if stem in _FIRST_LAYER:
+                tensors[0][tensor.name] = tensor
+                blocks[0] += tensor.n_bytes
+                largest = max(largest, tensor.n_bytes)
+            elif stem in _INPUT:
                 placed_input += tensor.n_bytes
                 token_embd += tensor.n_bytes * tensor.name.startswith("token_embd.")
             else:

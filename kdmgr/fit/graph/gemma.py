@@ -27,8 +27,8 @@ class PerLayerInputs:
     def build(cls, context: Context, value: Tensor, rows: Tensor) -> PerLayerInputs:
         """`project_per_layer_inputs`, from the looked up `rows`, which are scaled (width, n_layer, n_tokens)."""
         graph, (width, n_layer, n) = context.graph, rows.shape
-        projected = graph.each(graph.op((width * n_layer, n), value))
-        projected = norm(graph, graph.view(projected, (width, n_layer, n)))
+        projected = graph.each(project(graph, value, context.shape.layers.kinds[0], "per_layer_model_proj"))
+        projected = norm(graph, graph.view(projected, rows.shape))
         total = graph.each(graph.each(projected, rows))
         return cls(graph.op((width, n, n_layer), graph.view(total, (width, n, n_layer))), width)
 
@@ -152,7 +152,7 @@ def _altup_layer(
     context: Context, streams: Tensor, layer: LayerTensors, index: int, per_layer: PerLayerInputs
 ) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    predictions = _predict(context, streams)
+    predictions = _predict(context, streams, layer)
     active = graph.view(predictions, (n_embd, n))
     normed = layer_norm(graph, active, layer, "attn_norm")
     laurel = project(graph, project(graph, normed, layer, "laurel_l"), layer, "laurel_r")
@@ -161,8 +161,8 @@ def _altup_layer(
     middle = graph.each(graph.each(graph.each(out, active), laurel))
     out = _sparse_feed(context, layer_norm(graph, middle, layer, "ffn_norm"), layer, index)
     out = graph.each(layer_norm(graph, out, layer, "post_ffw_norm"), middle)
-    corrected = _correct(context, predictions, out)
-    first = graph.each(graph.view(corrected, (n_embd, n)))
+    corrected = _correct(context, predictions, out, layer)
+    first = graph.weighted(graph.each(graph.view(corrected, (n_embd, n))))
     first = graph.each(project(graph, first, layer, "inp_gate"))
     first = project(graph, graph.each(first, per_layer.slice(context)), layer, "proj")
     first = layer_norm(graph, first, layer, "post_norm")
@@ -182,27 +182,27 @@ def _sparse_feed(context: Context, value: Tensor, layer: LayerTensors, index: in
     return project(graph, graph.each(up, graph.each(gate)), layer, "ffn_down")
 
 
-def _router(context: Context, value: Tensor) -> Tensor:
+def _router(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     graph = context.graph
     scaled = graph.each(norm(graph, value))
-    return graph.each(graph.op((_N_ALTUP, value.shape[1]), scaled))
+    return graph.each(project(graph, scaled, layer, "altup_router"))
 
 
-def _predict(context: Context, streams: Tensor) -> Tensor:
+def _predict(context: Context, streams: Tensor, layer: LayerTensors) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    modalities = _router(context, graph.view(streams, (n_embd, n)))
-    coefficients = graph.view(graph.op((_N_ALTUP**2, n), modalities), (_N_ALTUP, _N_ALTUP, n))
+    modalities = _router(context, graph.view(streams, (n_embd, n)), layer)
+    coefficients = graph.view(project(graph, modalities, layer, "altup_predict_coef"), (_N_ALTUP, _N_ALTUP, n))
     permuted = graph.op((_N_ALTUP, n_embd, n), graph.view(streams, (_N_ALTUP, n_embd, n)))
     predicted = graph.op((n_embd, _N_ALTUP, n), permuted, coefficients)
     predicted = graph.op(streams.shape, graph.view(predicted, streams.shape))
     return graph.each(predicted, streams)
 
 
-def _correct(context: Context, predictions: Tensor, activated: Tensor) -> Tensor:
+def _correct(context: Context, predictions: Tensor, activated: Tensor, layer: LayerTensors) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    modalities = _router(context, activated)
+    modalities = _router(context, activated, layer)
     innovation = graph.each(activated, graph.view(predictions, (n_embd, n)))
-    coefficients = graph.each(graph.op((_N_ALTUP, n), modalities))
+    coefficients = graph.each(project(graph, modalities, layer, "altup_correct_coef"))
     coefficients = graph.op((1, n, _N_ALTUP), graph.view(coefficients, (n, _N_ALTUP)))
     spread = graph.op(predictions.shape, innovation)
     return graph.each(graph.each(spread, coefficients), predictions)

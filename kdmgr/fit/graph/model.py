@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdmgr.fit.graph.allocator import Tensor
+from kdmgr.fit.graph.allocator import HOST, Tensor
 from kdmgr.fit.graph.blocks import feed_forward, layer_norm, norm, self_attention
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.graph.context import Context, add_positions, embed, last_rows, make_context
@@ -19,8 +19,9 @@ from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.gguf.weights import LayerTensors
 
-# Layers of one kind beyond these change nothing: the allocator has found its steady state.
-_REPEATS = 3
+# Layers of one kind beyond these change nothing: the allocator has found its steady state. States that are copied
+# between host and device leave more gaps.
+_REPEATS, _REPEATS_ON_HOST = 3, 6
 
 
 def build_graph(
@@ -58,13 +59,14 @@ def build_graph(
 
 def choose_layers(shape: ModelShape, attention: Attention, places: Sequence[Place]) -> list[int]:
     """Every kind of layer in every place, up to `_REPEATS` times in a row, and the last layer."""
+    repeats = _REPEATS_ON_HOST if shape.recurrent and any(place.device == HOST for place in places) else _REPEATS
     chosen: list[int] = []
     run, before = 0, None
     for index, kind in enumerate(shape.layers.kind_of):
         signature = (kind, attention.slides[index], attention.caches[index], places[index])
         run = run + 1 if signature == before else 1
         before = signature
-        if run <= _REPEATS:
+        if run <= repeats:
             chosen.append(index)
     last = shape.n_layer - 1
     return chosen if chosen[-1] == last else [*chosen, last]
