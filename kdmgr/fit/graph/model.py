@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from kdmgr.fit.graph.allocator import HOST, Tensor
 from kdmgr.fit.graph.blocks import feed_forward, layer_norm, norm, self_attention
@@ -58,18 +59,21 @@ def build_graph(
 
 
 def choose_layers(shape: ModelShape, attention: Attention, places: Sequence[Place]) -> list[int]:
-    """Every kind of layer in every place, up to `_REPEATS` times in a row, and the last layer."""
+    """Every kind of layer in every place: of a run of equal layers the first few, and the last.
+
+    A long run is cut by an even number, since two layers may take turns at the same gaps.
+    """
     repeats = _REPEATS_ON_HOST if shape.recurrent and any(place.device == HOST for place in places) else _REPEATS
+
+    def signature(index: int) -> tuple[object, ...]:
+        return shape.layers.kind_of[index], attention.slides[index], attention.caches[index], places[index]
+
     chosen: list[int] = []
-    run, before = 0, None
-    for index, kind in enumerate(shape.layers.kind_of):
-        signature = (kind, attention.slides[index], attention.caches[index], places[index])
-        run = run + 1 if signature == before else 1
-        before = signature
-        if run <= repeats:
-            chosen.append(index)
-    last = shape.n_layer - 1
-    return chosen if chosen[-1] == last else [*chosen, last]
+    for _, group in groupby(range(shape.n_layer), signature):
+        run = list(group)
+        kept = min(len(run), repeats + (len(run) - repeats) % 2)
+        chosen += [*run[: kept - 1], run[-1]]
+    return chosen
 
 
 def _output(context: Context, value: Tensor) -> None:
@@ -105,6 +109,8 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     if after:
         out = layer_norm(graph, out, layer, after)
     middle = _add(context, out, value, context.traits.residual_first == "both")
+    if "ffn_norm_exps" in layer:
+        return _feed_beside_experts(context, value, middle, layer)
     return _feed_layer(context, middle, layer, logits)
 
 
@@ -178,6 +184,14 @@ def _feed_layer(context: Context, middle: Tensor, layer: LayerTensors, logits: T
         if name in layer:
             out = layer_norm(graph, out, layer, name)
     return _add(context, out, middle, bool(context.traits.residual_first))
+
+
+def _feed_beside_experts(context: Context, value: Tensor, middle: Tensor, layer: LayerTensors) -> Tensor:
+    """Experts that read the layer's input, beside a dense feed-forward (arctic.cpp)."""
+    graph = context.graph
+    dense = graph.each(feed_forward(context, layer_norm(graph, middle, layer, "ffn_norm"), layer), middle)
+    normed = layer_norm(graph, value, layer, "ffn_norm_exps")
+    return graph.each(mix_experts(graph, normed, layer, routing(context)), dense)
 
 
 def _parallel_layer(context: Context, value: Tensor, layer: LayerTensors, index: int, *, last: bool) -> Tensor:
