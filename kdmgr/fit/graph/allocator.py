@@ -21,6 +21,7 @@ class Tensor:
         "children",
         "foreign",
         "foreign_at",
+        "home",
         "in_place",
         "is_view",
         "live",
@@ -54,6 +55,8 @@ class Tensor:
         """Never freed, and never overwritten."""
         self.place: int | None = None
         """The backend that must run it: a device by index, or HOST; None follows its neighbours."""
+        self.home = HOST
+        """The backend that it was then put on; of no account for a view, which lies where its root does."""
         self.weight = False
         """Whether it reads a weight, which decides where it runs."""
         self.foreign: tuple[Tensor, ...] = ()
