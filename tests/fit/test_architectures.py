@@ -15,7 +15,7 @@ from kdmgr.fit.options import RunOptions, resolve
 from kdmgr.gguf.architectures import RULES
 from tests.support.comparing import CPU_ONLY, MIB, compare, plan_on_host
 from tests.support.measure import measure
-from tests.support.option_sets import OPTION_SETS, compute_tolerance
+from tests.support.option_sets import OPTION_SETS
 from tests.support.shapes import read_file_shape
 from tests.support.sparse import RECIPES, write_sparse
 
@@ -55,7 +55,7 @@ def test_the_engines_own_projection_equals_the_plan(model: str, options: str, tm
     if shape.architecture in COPIES_TABLE:
         planned = replace(planned, weights=planned.weights + shape.weights.token_embd / MIB)
     # A projection prints weights in whole MiB.
-    compare(planned, measured, weights_within=1.01, compute_within=compute_tolerance(model))
+    compare(planned, measured, weights_within=1.01)
 
 
 def fit_to(options: RunOptions, n_ctx_train: int) -> RunOptions:

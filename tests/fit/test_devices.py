@@ -7,31 +7,22 @@ from typing import Any
 
 import pytest
 
+from kdmgr.fit.compute import compute_buffers
 from kdmgr.fit.graph.allocator import HOST
+from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.layout import Costs, Slot
 from kdmgr.fit.options import RunOptions, resolve
 from kdmgr.fit.placement import place
 from kdmgr.gguf.shape import ModelShape
-from tests.support.comparing import CPU_ONLY, MIB
+from tests.support.comparing import COMPUTE_WITHIN, CPU_ONLY, MIB
 from tests.support.gpu_oracle import Projection, project
 from tests.support.machines import paper_machine
-from tests.support.option_sets import compute_tolerance
 from tests.support.shapes import read_file_shape
 from tests.support.sparse import RECIPES, write_sparse
 
 HUGE_MIB = 1 << 20
 # GGML_TYPE_Q8_0
 Q8_0 = 8
-# Full offload: where the scratch memory of a device is known to be off by more than elsewhere.
-WIDER = {
-    "gemma-4-e4b": 0.16,
-    "nemotron-3-nano-30b-a3b": 0.07,
-    "openelm-3b": 0.07,
-    "plamo-2-8b": 0.06,
-    "qwen3-vl-8b": 0.11,
-    "qwen3-vl-30b-a3b": 0.08,
-    "starcoder-7b": 0.15,
-}
 VARIANTS: list[dict[str, Any]] = [
     {"n_ctx": 4096},
     {"n_ctx": 16384, "n_ubatch": 1024},
@@ -45,17 +36,25 @@ VARIANTS: list[dict[str, Any]] = [
 def test_a_model_wholly_on_one_gpu_takes_what_the_plan_says(turn: int, model: str, tmp_path: Path) -> None:
     path = write_sparse(RECIPES[model], tmp_path)
     shape = read_file_shape(path)
-    asked = dict(VARIANTS[turn % len(VARIANTS)])
-    asked["n_ctx"] = min(asked["n_ctx"], RECIPES[model].n_ctx_train)
+    asked = variant_for(shape, VARIANTS[turn % len(VARIANTS)])
     real = project(path, [HUGE_MIB], **asked)
     shares = Costs(shape, resolve(options_of(asked), shape, CPU_ONLY), 1).shares([Slot(0)] * (shape.n_layer + 1))
     gpu, host = shares[0], shares[HOST]
     assert gpu.weights / MIB == pytest.approx(real.shares["CUDA0"].model / MIB, abs=0.2)
     assert host.weights / MIB == pytest.approx(real.shares["CPU"].model / MIB, abs=0.2)
     assert (gpu.kv_cache or 0) + gpu.recurrent == pytest.approx(real.shares["CUDA0"].context, abs=MIB // 8)
-    within = max(4 * MIB, WIDER.get(model, compute_tolerance(model)) * real.shares["CUDA0"].compute)
-    assert gpu.compute == pytest.approx(real.shares["CUDA0"].compute, abs=within)
-    assert host.compute == pytest.approx(real.shares["CPU"].compute, rel=0.02, abs=25 * MIB)
+    assert gpu.compute == pytest.approx(real.shares["CUDA0"].compute, abs=COMPUTE_WITHIN * MIB)
+    assert host.compute == pytest.approx(real.shares["CPU"].compute, abs=COMPUTE_WITHIN * MIB)
+
+
+def variant_for(shape: ModelShape, variant: dict[str, Any]) -> dict[str, Any]:
+    """`variant` within what the model was trained for and the engine takes."""
+    asked = {**variant, "n_ctx": min(variant["n_ctx"], shape.n_ctx_train or variant["n_ctx"])}
+    heads = shape.attention.n_embd_head_k if shape.attention else ()
+    if any(head % 32 for head in heads):
+        # "K cache type q8_0 with block size 32 does not divide n_embd_head_k"
+        asked |= {"type_k": 1, "type_v": 1}
+    return asked
 
 
 def options_of(asked: dict[str, Any]) -> RunOptions:
@@ -72,25 +71,61 @@ def options_of(asked: dict[str, Any]) -> RunOptions:
     )
 
 
-BY_HAND = [
-    ("llama-3.1-8b", [24], 20, 0.12),
-    ("qwen3-8b", [24], 20, 0.02),
-    ("mixtral-8x7b", [24], 20, 0.02),
-    ("qwen3-30b-a3b", [24], 20, 0.15),
-    ("gemma-3-12b", [24], 20, 0.15),
-    ("gpt-oss-20b", [24], 20, 0.05),
-    ("llama-3.1-8b", [24, 24], 33, 0.001),
-    ("llama-3.1-8b", [8, 8, 8, 8], 33, 0.001),
-    ("qwen3-30b-a3b", [24, 24], 49, 0.001),
-    ("gemma-3-12b", [12, 12], 49, 0.001),
-    ("llama-3.3-70b", [48, 48], 81, 0.001),
-    ("phi-4", [12, 24], 41, 0.001),
+# Half of the layers on the host, the batch on the device: where its scratch memory is known to be off, in MiB.
+# Embedders add their inputs in another order; gemma 3n mixes what is on the host and on the device in each layer.
+HALF_OFF = {
+    "bge-large-en-v1.5": 3,
+    "embeddinggemma-300m": 2,
+    "gemma-3n-e4b": 8,
+    "jais-13b": 0.1,
+    "maincoder-1b": 1.1,
+    "minicpm3-4b": 0.2,
+    "nomic-embed-v2-moe": 2,
+}
+HALVES: list[dict[str, Any]] = [
+    {"n_ctx": 8192},
+    {"n_ctx": 65536},
+    {"n_ctx": 4096, "n_ubatch": 2048},
+    {"n_ctx": 4096, "flash_attn": False},
+    {"n_ctx": 16384, "type_k": Q8_0, "type_v": Q8_0},
+    {"n_ctx": 4096, "n_parallel": 4},
 ]
 
 
-@pytest.mark.parametrize(("model", "free_gib", "n_gpu_layers", "within"), BY_HAND)
+@pytest.mark.parametrize(("turn", "model"), list(enumerate(RECIPES)))
+def test_a_model_half_on_the_host_takes_what_the_plan_says(turn: int, model: str, tmp_path: Path) -> None:
+    """Weights and caches come to the device piece by piece, in the order that decides how they fit together."""
+    path = write_sparse(RECIPES[model], tmp_path)
+    shape = read_file_shape(path)
+    asked = variant_for(shape, HALVES[turn % len(HALVES)])
+    n_gpu_layers = (shape.n_layer + 1) // 2
+    real = project(path, [HUGE_MIB], fit=False, n_gpu_layers=n_gpu_layers, **asked)
+    places = [Place()] * (shape.n_layer + 1 - n_gpu_layers) + [Place(0)] * n_gpu_layers
+    planned = compute_buffers(shape, resolve(options_of(asked), shape, CPU_ONLY), places, 1)
+    within = HALF_OFF.get(model, COMPUTE_WITHIN) * MIB
+    assert planned.devices[0] == pytest.approx(real.shares["CUDA0"].compute, abs=within)
+    assert planned.host == pytest.approx(real.shares["CPU"].compute, abs=0.1 * MIB)
+
+
+BY_HAND = [
+    ("llama-3.1-8b", [24], 20),
+    ("qwen3-8b", [24], 20),
+    ("mixtral-8x7b", [24], 20),
+    ("qwen3-30b-a3b", [24], 20),
+    ("gemma-3-12b", [24], 20),
+    ("gpt-oss-20b", [24], 20),
+    ("llama-3.1-8b", [24, 24], 33),
+    ("llama-3.1-8b", [8, 8, 8, 8], 33),
+    ("qwen3-30b-a3b", [24, 24], 49),
+    ("gemma-3-12b", [12, 12], 49),
+    ("llama-3.3-70b", [48, 48], 81),
+    ("phi-4", [12, 24], 41),
+]
+
+
+@pytest.mark.parametrize(("model", "free_gib", "n_gpu_layers"), BY_HAND)
 def test_layers_set_by_hand_are_split_as_the_engine_splits_them(
-    model: str, free_gib: list[int], n_gpu_layers: int, within: float, tmp_path: Path
+    model: str, free_gib: list[int], n_gpu_layers: int, tmp_path: Path
 ) -> None:
     """In part on the host, and as a pipeline over several devices."""
     path = write_sparse(RECIPES[model], tmp_path)
@@ -103,7 +138,7 @@ def test_layers_set_by_hand_are_split_as_the_engine_splits_them(
         parts = planned.components
         assert parts.weights / MIB == pytest.approx(share.model / MIB, abs=0.2)
         assert parts.kv_cache == share.context
-        assert parts.compute == pytest.approx(share.compute, rel=within, abs=4 * MIB)
+        assert parts.compute == pytest.approx(share.compute, abs=COMPUTE_WITHIN * MIB)
 
 
 MODELS = ("llama-3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b", "gemma-3-12b", "mixtral-8x7b", "qwen3.5-35b-a3b")

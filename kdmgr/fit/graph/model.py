@@ -108,7 +108,7 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     after = _norm_after_attention(layer)
     if after:
         out = layer_norm(graph, out, layer, after)
-    middle = _add(context, out, value, context.traits.residual_first == "both")
+    middle = _add(context, out, value, context.traits.residual_first in ("attention", "both"))
     if "ffn_norm_exps" in layer:
         return _feed_beside_experts(context, value, middle, layer)
     return _feed_layer(context, middle, layer, logits)
@@ -183,7 +183,7 @@ def _feed_layer(context: Context, middle: Tensor, layer: LayerTensors, logits: T
     for name in ("post_ffw_norm", "layer_output_norm"):
         if name in layer:
             out = layer_norm(graph, out, layer, name)
-    return _add(context, out, middle, bool(context.traits.residual_first))
+    return _add(context, out, middle, context.traits.residual_first in ("feed-forward", "both"))
 
 
 def _feed_beside_experts(context: Context, value: Tensor, middle: Tensor, layer: LayerTensors) -> Tensor:

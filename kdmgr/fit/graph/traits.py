@@ -13,7 +13,7 @@ class Traits:
     """Departures from the plain transformer."""
 
     residual_first: str = ""
-    """What a part adds to comes first in the addition: in "both" parts, or in the "feed-forward"."""
+    """What a part adds to comes first in the addition: of "attention", of the "feed-forward", or of "both"."""
     early_routing: bool = False
     """Experts are chosen by the layer's input, before attention."""
     parallel: str = ""
@@ -76,6 +76,7 @@ TRAITS: dict[str, Traits] = {
     "jais": Traits(positional=False),
     "bert": Traits(positional=False, adds_positions=True),
     "jina-bert-v2": Traits(positional=False),
+    "openelm": Traits(residual_first="attention"),
     "jamba": Traits(positional=False, norm_weights=False, residual_first="both"),
     "lfm2": Traits(residual_first="both"),
     "granitehybrid": Traits(positional=False),
@@ -88,6 +89,8 @@ TRAITS: dict[str, Traits] = {
     "nomic-bert-moe": Traits(norm_weights=False),
     "qwen2vl": Traits(n_positions=4),
     "qwen3vl": Traits(n_positions=4),
+    "hunyuan_vl": Traits(n_positions=4),
+    "paddleocr": Traits(n_positions=4),
     "qwen3vlmoe": Traits(n_positions=4),
     "qwen2moe": Traits(norm_weights=False, gates_shared=True),
     "qwen3next": Traits(gates_shared=True),
