@@ -7,8 +7,8 @@ Sources: llama.cpp, src/models/mamba-base.cpp, delta-net-base.cpp, qwen35.cpp, q
 from __future__ import annotations
 
 from kdmgr.fit.graph.allocator import Tensor
-from kdmgr.fit.graph.builder import F32
 from kdmgr.fit.graph.blocks import layer_norm, norm, project
+from kdmgr.fit.graph.builder import F32
 from kdmgr.fit.graph.context import Context
 from kdmgr.gguf.layers import Recurrent
 from kdmgr.gguf.weights import LayerTensors

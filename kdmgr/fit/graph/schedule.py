@@ -80,10 +80,7 @@ class Schedule:
             self._emit(run, before)
 
     def _needs_copy(self, node: Tensor, place: int) -> bool:
-        for source in _reads(node):
-            if _home(source) != place and (id(source), place) not in self._copies:
-                return True
-        return False
+        return any(_home(source) != place and (id(source), place) not in self._copies for source in _reads(node))
 
     def _emit(self, run: Sequence[Tensor], place: int) -> None:
         """Append `run` to its backend, the copies of its inputs first."""
