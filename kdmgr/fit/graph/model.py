@@ -14,6 +14,7 @@ from kdmgr.fit.graph.gated import gated_attention
 from kdmgr.fit.graph.gemma import PerLayerInputs, gemma3n_layers, gemma4_inputs, gemma4_layer, look_up_per_layer
 from kdmgr.fit.graph.latent import latent_attention
 from kdmgr.fit.graph.recurrent import recurrent_layer
+from kdmgr.fit.graph.rwkv import RWKV, rwkv_layers
 from kdmgr.fit.graph.traits import find_traits
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.layers import Attention
@@ -42,6 +43,8 @@ def build_graph(
     context.graph.place = places[0]
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
+    elif shape.architecture in RWKV:
+        value = rwkv_layers(context, value, layers, places)
     else:
         per_layer = gemma4_inputs(context, value, rows) if rows is not None else None
         if context.traits.adds_positions:

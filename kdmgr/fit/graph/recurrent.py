@@ -36,7 +36,7 @@ def _clear_first(context: Context) -> Tensor:
     return context.graph.store()
 
 
-def _load_state(context: Context, size: int) -> Tensor:
+def load_state(context: Context, size: int) -> Tensor:
     """`build_rs`: the states of all sequences, gathered."""
     graph, n = context.graph, context.batch.n_seqs
     graph.expand(_clear_first(context))
@@ -94,7 +94,7 @@ def _scan(context: Context, width: int, *sources: Tensor) -> Tensor:
 def _mamba(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     graph, batch, space = context.graph, context.batch, context.shape.state_space
     per, seqs, inner = batch.per_seq, batch.n_seqs, space.d_inner
-    conv = graph.view(_load_state(context, _state(context).n_embd_r), (space.d_conv - 1, inner, seqs))
+    conv = graph.view(load_state(context, _state(context).n_embd_r), (space.d_conv - 1, inner, seqs))
     both = project(graph, graph.view(value, (value.shape[0], per, seqs)), layer, "ssm_in")
     x, z = graph.view(both, (inner, per, seqs)), graph.view(both, (inner, per, seqs))
     x = _convolve(context, conv, graph.view(x, x.shape), layer, inner)
@@ -118,7 +118,7 @@ def _plamo2_mamba(context: Context, value: Tensor, layer: LayerTensors) -> Tenso
     graph, batch, space = context.graph, context.batch, context.shape.state_space
     per, seqs, inner = batch.per_seq, batch.n_seqs, space.d_inner
     heads = (inner // space.dt_rank, space.dt_rank, per, seqs)
-    conv = graph.view(_load_state(context, _state(context).n_embd_r), (space.d_conv - 1, inner, seqs))
+    conv = graph.view(load_state(context, _state(context).n_embd_r), (space.d_conv - 1, inner, seqs))
     both = project(graph, graph.view(value, (value.shape[0], per, seqs)), layer, "ssm_in")
     both = graph.op(both.shape, graph.view(both, both.shape))
     z = graph.view(both, heads)
@@ -141,7 +141,7 @@ def _mamba2(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     per, seqs, inner = batch.per_seq, batch.n_seqs, space.d_inner
     width = inner + 2 * space.n_group * space.d_state
     heads = (inner // space.dt_rank, space.dt_rank, per, seqs)
-    conv = graph.view(_load_state(context, _state(context).n_embd_r), (space.d_conv - 1, width, seqs))
+    conv = graph.view(load_state(context, _state(context).n_embd_r), (space.d_conv - 1, width, seqs))
     all_in = project(graph, value, layer, "ssm_in")
     all_in = graph.view(all_in, (all_in.shape[0], per, seqs))
     z, dt = graph.view(all_in, heads), graph.view(all_in, (space.dt_rank, per, seqs))
@@ -168,7 +168,7 @@ def _delta_net(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     width = space.d_inner + 2 * space.n_group * key
     mixed, z = _delta_inputs(context, value, layer, width)
     gate, beta = _delta_gates(context, value, layer, v_heads)
-    conv = graph.view(_load_state(context, _state(context).n_embd_r), (space.d_conv - 1, width, seqs))
+    conv = graph.view(load_state(context, _state(context).n_embd_r), (space.d_conv - 1, width, seqs))
     convolved, states = _convolve_after_state(context, conv, mixed, layer, width)
     q, k = (_unit_length(context, convolved, key, space.n_group) for _ in range(2))
     v = graph.view(convolved, (v_size, v_heads, per, seqs))
@@ -216,7 +216,7 @@ def _convolve_after_state(
     graph, batch, d_conv = context.graph, context.batch, context.shape.state_space.d_conv
     joined = graph.op((d_conv - 1 + batch.per_seq, width, batch.n_seqs), conv, graph.view(mixed, mixed.shape))
     graph.expand(graph.store(graph.view(joined, (d_conv - 1, width, batch.n_seqs))))
-    state = _load_state(context, _state(context).n_embd_s)
+    state = load_state(context, _state(context).n_embd_s)
     return graph.each(_conv(context, joined, layer, width)), state
 
 
@@ -239,7 +239,7 @@ def _short_convolution(context: Context, value: Tensor, layer: LayerTensors) -> 
     everything = project(graph, graph.view(value, (n_embd, per, seqs)), layer, "shortconv.in_proj")
     b, c, x = (graph.view(everything, (n_embd, per, seqs)) for _ in range(3))
     product = graph.view(graph.each(b, x), (per, n_embd, seqs))
-    conv = graph.view(_load_state(context, _state(context).n_embd_r), (columns, n_embd, seqs))
+    conv = graph.view(load_state(context, _state(context).n_embd_r), (columns, n_embd, seqs))
     joined = graph.op((columns + per, n_embd, seqs), conv, product)
     graph.expand(graph.store(graph.view(joined, (columns, n_embd, seqs))))
     out = _conv(context, joined, layer, n_embd)
