@@ -125,6 +125,10 @@ def cache_type(name: str) -> TensorType:
     return TENSOR_TYPES_BY_NAME[name.upper()]
 
 
+# llama.cpp switches it off by itself: "flash_attn is not compatible with Grok" (llama-context.cpp).
+_NO_FLASH_ATTENTION = ("grok",)
+
+
 def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> ResolvedOptions:
     """Fill in the defaults that the engine would choose."""
     n_ctx, basis = _resolve_context(options.n_ctx, shape, machine)
@@ -141,7 +145,7 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         n_ubatch=min(n_ubatch, n_batch),
         type_k=options.type_k.lower(),
         type_v=options.type_v.lower(),
-        flash_attn=options.flash_attn,
+        flash_attn=options.flash_attn and shape.architecture not in _NO_FLASH_ATTENTION,
         engine_build=options.engine_build,
         n_gpu_layers=options.n_gpu_layers,
         n_cpu_moe=options.n_cpu_moe,

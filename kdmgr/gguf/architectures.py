@@ -68,7 +68,7 @@ _BY_INTERVAL = Rules(recurrence=Recurrence.INTERVAL)
 _ATTENTION_ONLY = (
     "apertus arcee arctic baichuan bailingmoe bailingmoe2 bloom chameleon chatglm codeshell command-r "
     "dbrx deci deepseek deepseek2 deepseek2-ocr dots1 ernie4_5 ernie4_5-moe exaone falcon gemma glm4 glm4moe "
-    "gpt2 gptneox granite granitemoe hunyuan-dense hunyuan-moe hunyuan_vl internlm2 jais llama maincoder "
+    "gpt2 gptneox granite granitemoe grok hunyuan-dense hunyuan-moe hunyuan_vl internlm2 jais llama maincoder "
     "minicpm minicpm3 minimax-m2 mistral3 mpt nemotron olmo olmoe openelm orion paddleocr pangu-embedded phi2 "
     "phi3 phimoe plamo qwen qwen2 qwen2moe qwen2vl qwen3 qwen3moe qwen3vl qwen3vlmoe refact seed_oss smollm3 "
     "stablelm starcoder starcoder2 xverse"

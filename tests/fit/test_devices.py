@@ -52,8 +52,9 @@ def variant_for(shape: ModelShape, variant: dict[str, Any]) -> dict[str, Any]:
     """`variant` within what the model was trained for and the engine takes."""
     asked = {**variant, "n_ctx": min(variant["n_ctx"], shape.n_ctx_train or variant["n_ctx"])}
     heads = shape.attention.n_embd_head_k if shape.attention else ()
-    if any(head % 32 for head in heads):
-        # "K cache type q8_0 with block size 32 does not divide n_embd_head_k"
+    if any(head % 32 for head in heads) or shape.architecture == "grok":
+        # "K cache type q8_0 with block size 32 does not divide n_embd_head_k", "V cache quantization requires
+        # flash_attn"
         asked |= {"type_k": 1, "type_v": 1}
     return asked
 

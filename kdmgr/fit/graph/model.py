@@ -228,6 +228,9 @@ def _feed(context: Context, value: Tensor, layer: LayerTensors, logits: Tensor |
     if "ffn_down_exps" not in layer:
         return feed_forward(context, value, layer)
     out = mix_experts(graph, value, layer, routing(context), logits)
+    if "ffn_down" in layer:
+        # A dense feed-forward beside the experts (grok.cpp).
+        return graph.each(graph.each(feed_forward(context, value, layer), out))
     if "ffn_down_shexp" not in layer:
         return out
     shared = feed_forward(context, value, layer, "_shexp")

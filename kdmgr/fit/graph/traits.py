@@ -97,6 +97,7 @@ TRAITS: dict[str, Traits] = {
     "qwen35": Traits(n_positions=4),
     "qwen35moe": Traits(n_positions=4, gates_shared=True),
     "gpt-oss": Traits(gating="late", norm_weights=False),
+    "grok": Traits(soft_cap=True),
     "llama4": Traits(gating="sigmoid", norm_weights=False, weigh_first=True),
     "deepseek": Traits(norm_weights=False),
     "deepseek2": Traits(norm_weights=None),
