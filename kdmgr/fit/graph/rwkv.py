@@ -21,8 +21,6 @@ def rwkv_layers(context: Context, value: Tensor, layers: Sequence[int], places: 
     """All layers; those of RWKV 7 read what the first made of its values."""
     graph, kinds = context.graph, context.shape.layers
     if "channel_mix_key" in kinds.kinds[0]:
-        # The norm of the tokens lies with their table.
-        graph.place = Place()
         value = norm(graph, value, bias=True)
     first_values: list[Tensor] = []
     for index in layers:

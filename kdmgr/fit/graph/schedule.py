@@ -101,9 +101,7 @@ class Schedule:
         home = _home(source)
         key = (id(source), place)
         if key not in self._copies:
-            # A slice of a projection keeps its strides when it is copied back, and so takes the room of the whole.
-            sliced = source.is_view and source.root is not None and home != HOST
-            size = source.root.size if sliced and source.root is not None else source.size
+            size = _span(source) if home != HOST else source.size
             copies = [Tensor(source.shape, size) for _ in range(self._n_copies)]
             backend.nodes += [_keep(copy) for copy in copies] if self._n_copies > 1 else copies
             self._copies[key] = copies[0]
@@ -115,6 +113,18 @@ class Schedule:
 
 def _home(tensor: Tensor) -> int:
     return tensor.root.home if tensor.is_view and tensor.root is not None else tensor.home
+
+
+def _span(source: Tensor) -> int:
+    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so takes the room of the whole."""
+    root = source.root
+    if not source.is_view or root is None:
+        return source.size
+    return root.size if _rows(source) == _rows(root) else source.size
+
+
+def _rows(tensor: Tensor) -> int:
+    return next((extent for extent in reversed(tensor.shape) if extent > 1), 1)
 
 
 def _reads(node: Tensor) -> tuple[Tensor, ...]:
