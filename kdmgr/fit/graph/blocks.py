@@ -14,8 +14,8 @@ Qkv = tuple[Tensor, Tensor | None, Tensor | None]
 
 
 def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False) -> Tensor:
-    """`build_norm`: normalise, scale, shift."""
-    value = graph.each(value)
+    """`build_norm`: normalise, scale, shift. Only the norm without a shift (RMS) may overwrite what it reads."""
+    value = graph.op(value.shape, value) if bias else graph.each(value)
     if weight:
         value = graph.weighted(graph.each(value))
     return graph.weighted(graph.each(value)) if bias else value
