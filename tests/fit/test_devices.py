@@ -11,6 +11,7 @@ import pytest
 from kdmgr.fit.compute import compute_buffers
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.kv_cache import layer_bytes, state_bytes
 from kdmgr.fit.layout import Costs, Slot
 from kdmgr.fit.options import RunOptions, resolve
 from kdmgr.fit.placement import place
@@ -71,6 +72,22 @@ def options_of(asked: dict[str, Any]) -> RunOptions:
         type_k=names[asked.get("type_k", 1)],
         type_v=names[asked.get("type_v", 1)],
     )
+
+
+@pytest.mark.parametrize("n_parallel", [1, 3])
+@pytest.mark.parametrize(
+    "model", ["qwen3.5-9b", "nemotron-nano-9b-v2", "lfm2-1.2b", "lfm2-8b-a1b", "granite-4.0-h-tiny", "mamba2-2.7b"]
+)
+def test_states_for_tokens_that_may_be_taken_back(model: str, n_parallel: int, tmp_path: Path) -> None:
+    """One for each drafted token and slot, where the architecture can take tokens back."""
+    path = write_sparse(RECIPES[model], tmp_path)
+    shape = read_file_shape(path)
+    assert shape.attention is not None
+    real = project(path, [HUGE_MIB], 4096, fit=False, n_parallel=n_parallel, n_rs_seq=4)
+    options = resolve(RunOptions(n_ctx=4096, n_parallel=n_parallel), shape, CPU_ONLY)
+    planned = sum(layer_bytes(shape.attention, options)) + sum(state_bytes(shape, options, n_rollback=4))
+    # A buffer ends with a few bytes of padding.
+    assert planned == pytest.approx(real.shares["CUDA0"].context, abs=1024)
 
 
 # Half of the layers on the host, the batch on the device: where its scratch memory is known to be off, in MiB.
