@@ -127,6 +127,8 @@ def feed_forward(context: Context, value: Tensor, layer: LayerTensors, suffix: s
 
 
 def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
+    if context.traits.norms_rotated:
+        return layer_norm(context.graph, rotate_by_position(context, value), layer, name)
     if name in layer and context.traits.flat_qk_norm:
         # The norm spans all heads, so it comes before they are told apart.
         value = context.graph.view(layer_norm(context.graph, value.sources[0], layer, name), value.shape)

@@ -47,6 +47,8 @@ def build_graph(
         value = rwkv_layers(context, value, layers, places)
     else:
         per_layer = gemma4_inputs(context, value, rows) if rows is not None else None
+        if context.traits.norms_tokens:
+            value = norm(context.graph, value, bias=True)
         if context.traits.adds_positions:
             value = add_positions(context, value)
         if _norms_sums(shape.layers.kinds[0]):

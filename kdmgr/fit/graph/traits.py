@@ -26,6 +26,8 @@ class Traits:
     """Only the sliding layers are."""
     flat_qk_norm: bool = False
     """Whether the norm of Q and K spans all heads."""
+    norms_rotated: bool = False
+    """Whether Q and K are normalised after they were rotated by position."""
     scales_q: bool = False
     soft_cap: bool = False
     """Attention scores pass a tanh when they are spelled out."""
@@ -41,6 +43,8 @@ class Traits:
     """The shared expert has a gate of its own."""
     adds_positions: bool = False
     """Positions are vectors, looked up on the host and added to the tokens."""
+    norms_tokens: bool = False
+    """The looked up tokens pass a norm of their own."""
     n_positions: int = 1
     """Positions per token; 4 where images have rows and columns (M-RoPE)."""
 
@@ -70,7 +74,7 @@ TRAITS: dict[str, Traits] = {
     "arcee": Traits(squared=True),
     "gpt2": Traits(positional=False, adds_positions=True),
     "starcoder": Traits(positional=False, adds_positions=True),
-    "bloom": Traits(positional=False),
+    "bloom": Traits(positional=False, norms_tokens=True),
     "mpt": Traits(positional=False),
     "refact": Traits(positional=False),
     "jais": Traits(positional=False),
@@ -89,7 +93,10 @@ TRAITS: dict[str, Traits] = {
     "nomic-bert-moe": Traits(norm_weights=False),
     "qwen2vl": Traits(n_positions=4),
     "qwen3vl": Traits(n_positions=4),
-    "hunyuan_vl": Traits(n_positions=4),
+    "hunyuan_vl": Traits(n_positions=4, norms_rotated=True),
+    "hunyuan-dense": Traits(norms_rotated=True),
+    "hunyuan-moe": Traits(norms_rotated=True),
+    "maincoder": Traits(norms_rotated=True),
     "paddleocr": Traits(n_positions=4),
     "qwen3vlmoe": Traits(n_positions=4),
     "qwen2moe": Traits(norm_weights=False, gates_shared=True),
