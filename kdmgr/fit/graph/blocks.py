@@ -54,6 +54,8 @@ def self_attention(context: Context, value: Tensor, layer: LayerTensors, index: 
         k = _place_by_position(context, k, layer, "attn_k_norm")
     if traits.scales_q:
         q = graph.each(q)
+    if traits.temperature:
+        q = graph.each(q, context.temperatures)
     out = attend(context, (q, k, v), context.cache(index), heads)
     if "attn_sub_norm" in layer:
         out = layer_norm(graph, out, layer, "attn_sub_norm")

@@ -73,6 +73,7 @@ class Context:
     scanned_ids: Tensor
     other_ids: Tensor
     """Views of `state_ids`: those of this batch, and the rest. Each is copied to a device once."""
+    temperatures: Tensor
     rope_factors: Tensor
     """One weight for all layers, copied once."""
 
@@ -135,6 +136,7 @@ def make_context(
         state_ids=state_ids,
         scanned_ids=graph.view(state_ids, (n_seqs,)),
         other_ids=graph.view(state_ids, (0,)),
+        temperatures=graph.input((1, 1, n_tokens)),
         rope_factors=stored(_ROPE_FACTORS),
     )
 

@@ -29,6 +29,8 @@ class Traits:
     norms_rotated: bool = False
     """Whether Q and K are normalised after they were rotated by position."""
     scales_q: bool = False
+    temperature: bool = False
+    """Whether Q is scaled by each token's position, which is an input."""
     soft_cap: bool = False
     """Attention scores pass a tanh when they are spelled out."""
     squared: bool = False
@@ -93,6 +95,7 @@ TRAITS: dict[str, Traits] = {
     "nomic-bert-moe": Traits(norm_weights=False),
     "qwen2vl": Traits(n_positions=4),
     "qwen3vl": Traits(n_positions=4),
+    "mistral3": Traits(temperature=True),
     "hunyuan_vl": Traits(n_positions=4, norms_rotated=True),
     "hunyuan-dense": Traits(norms_rotated=True),
     "hunyuan-moe": Traits(norms_rotated=True),
