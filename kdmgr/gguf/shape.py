@@ -72,8 +72,6 @@ class ModelShape:
     has_chat_template: bool
     unknown: tuple[str, ...]
     """What the header leaves open, each as a sentence."""
-    parallel_residual: bool = False
-    """Whether attention and feed-forward read the same input (gptneox)."""
 
 
 def read_shape(header: GgufHeader) -> ModelShape:
@@ -112,11 +110,10 @@ def read_shape(header: GgufHeader) -> ModelShape:
         state_space=space,
         lora_ranks=(keys.integer("attention.q_lora_rank") or 0, keys.integer("attention.kv_lora_rank") or 0),
         weights=weights,
-        layers=layers,
+        layers=replace(layers, parallel_residual=keys.number("use_parallel_residual") == 1),
         n_deepstack=keys.integer("n_deepstack_layers") or 0,
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,
-        parallel_residual=keys.number("use_parallel_residual") == 1,
     )
 
 

@@ -93,6 +93,8 @@ class Layers:
     kind_of: tuple[int, ...]
     rope_factors: bool = False
     """Whether there is a tensor of factors for the rotation by position."""
+    parallel_residual: bool = False
+    """Whether attention and feed-forward read the same input, where the header says so (gptneox)."""
 
 
 def weigh(header: GgufHeader, n_layer: int, *, copies_head: bool = True) -> tuple[Weights, Layers]:

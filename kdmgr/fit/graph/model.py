@@ -94,7 +94,7 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     layer = shape.layers.kinds[shape.layers.kind_of[index]]
     if shape.architecture == "gemma4":
         return gemma4_layer(context, value, layer, index, per_layer, routing(context), last=last)
-    if context.traits.parallel and (shape.parallel_residual or shape.architecture != "gptneox"):
+    if context.traits.parallel and (shape.layers.parallel_residual or shape.architecture != "gptneox"):
         return _parallel_layer(context, value, layer, index, last=last)
     if _norms_sums(layer):
         return _post_norm_layer(context, value, layer, index, last=last)
