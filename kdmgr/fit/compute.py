@@ -15,8 +15,6 @@ from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
 
 F32 = 4
-# Their graphs are not modelled; what they keep between batches is known.
-_NO_GRAPH = ("rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ def compute_buffers(
 ) -> ComputeBuffers:
     """Scratch memory when layers lie at `places`: one for each layer, and one for the output layer."""
     attention, n_embd = shape.attention, shape.n_embd
-    if attention is None or n_embd is None or shape.architecture in _NO_GRAPH:
+    if attention is None or n_embd is None:
         return ComputeBuffers(None, (None,) * n_devices)
     from kdmgr.fit.graph.model import build_graph
     from kdmgr.fit.graph.schedule import Schedule

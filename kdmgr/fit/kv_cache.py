@@ -7,6 +7,7 @@ engine's own figures (tests/fit/test_exactness.py).
 from __future__ import annotations
 
 from kdmgr.fit.options import ResolvedOptions, cache_type
+from kdmgr.gguf.architectures import RULES
 from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
 
@@ -47,9 +48,15 @@ def token_bytes(attention: Attention, options: ResolvedOptions, layer: int) -> i
     return k.row_bytes(attention.k_width(layer)) + v.row_bytes(v_width)
 
 
-def state_bytes(shape: ModelShape, options: ResolvedOptions) -> tuple[int, ...]:
-    """Bytes of recurrent state for each layer, over all slots (llama.cpp, src/llama-memory-recurrent.cpp)."""
+def state_bytes(shape: ModelShape, options: ResolvedOptions, n_rollback: int = 0) -> tuple[int, ...]:
+    """Bytes of recurrent state for each layer, over all slots (llama.cpp, src/llama-memory-recurrent.cpp).
+
+    `n_rollback` tokens that a draft proposes may be taken back (`n_rs_seq`): each needs a state more, where the
+    architecture has that; elsewhere the engine keeps none.
+    """
     recurrent = shape.recurrent
     if recurrent is None:
         return (0,) * shape.n_layer
-    return tuple(recurrent.layer_bytes * options.n_parallel * held for held in recurrent.layers)
+    rolls_back = shape.architecture in RULES and RULES[shape.architecture].rolls_back
+    n_states = options.n_parallel * (1 + n_rollback * rolls_back)
+    return tuple(recurrent.layer_bytes * n_states * held for held in recurrent.layers)

@@ -149,6 +149,10 @@ def cache_type(name: str) -> TensorType:
     return TENSOR_TYPES_BY_NAME[name.upper()]
 
 
+# llama.cpp switches it off by itself: "flash_attn is not compatible with Grok" (llama-context.cpp).
+_NO_FLASH_ATTENTION = ("grok",)
+
+
 def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> ResolvedOptions:
     """Fill in the defaults that the engine would choose."""
     build = options.engine_build or EngineBuild.LLAMA_CPP
@@ -158,7 +162,7 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
     asked_batch = options.n_batch or (2048 if build is EngineBuild.LLAMA_CPP else n_ubatch)
     # No batch is larger than the context it has to fit into.
     n_batch = min(asked_batch, n_ctx * options.n_parallel)
-    flash_attn = _resolve_flash_attn(options, build)
+    flash_attn = _resolve_flash_attn(options, build) and shape.architecture not in _NO_FLASH_ATTENTION
     type_k, type_v, notes = _loadable_types(options, flash_attn, shape.attention)
     return ResolvedOptions(
         n_ctx=n_ctx,
@@ -189,8 +193,12 @@ def _loadable_types(
     options: RunOptions, flash_attn: bool, attention: Attention | None
 ) -> tuple[str, str, tuple[str, ...]]:
     """The types of K and V; f16 where blocks do not divide a head (llama.cpp, `llama_init_from_model`)."""
-    if attention is None or not flash_attn:
+    if attention is None:
         return options.type_k.lower(), options.type_v.lower(), ()
+    if not flash_attn:
+        refused = cache_type(options.type_v).block_size > 1
+        notes = (f"the engine refuses a {options.type_v} V cache without flash attention: planned with f16",)
+        return options.type_k.lower(), "f16" if refused else options.type_v.lower(), notes if refused else ()
     type_k, refused_k = _loadable(options.type_k.lower(), "K", attention.n_embd_head_k)
     type_v, refused_v = _loadable(options.type_v.lower(), "V", attention.n_embd_head_v)
     return type_k, type_v, (*refused_k, *refused_v)

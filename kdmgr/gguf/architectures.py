@@ -52,6 +52,9 @@ class Rules:
     """False for embedders and diffusion models: they keep nothing between batches."""
     copies_head: bool = True
     """Whether a head tied to the token table is copied to the device of the output layer."""
+    rolls_back: bool = False
+    """Whether recurrent states can be kept for tokens that may be taken back (llama-arch.cpp,
+    `llm_arch_supports_rs_rollback`)."""
     kv_layers: int | None = None
     """Only so many layers from the first own a KV cache, the others read theirs (gemma3n)."""
 
@@ -62,13 +65,14 @@ _EMBEDDER = Rules(cached=False, copies_head=False)
 _RECURRENT = Rules(recurrence=Recurrence.ALL)
 _BY_HEADS = Rules(recurrence=Recurrence.NO_KV_HEADS)
 _BY_INTERVAL = Rules(recurrence=Recurrence.INTERVAL)
+_BY_FEED = Rules(recurrence=Recurrence.NEITHER, rolls_back=True)
 
 # Every layer attends to the whole context. llama.cpp reads the window of phi3 files and switches it off
 # ("Phi SWA is currently disabled"); latent attention (deepseek2) shows in the header's own keys.
 _ATTENTION_ONLY = (
     "apertus arcee arctic baichuan bailingmoe bailingmoe2 bloom chameleon chatglm codeshell command-r "
     "dbrx deci deepseek deepseek2 deepseek2-ocr dots1 ernie4_5 ernie4_5-moe exaone falcon gemma glm4 glm4moe "
-    "gpt2 gptneox granite granitemoe hunyuan-dense hunyuan-moe hunyuan_vl internlm2 jais llama maincoder "
+    "gpt2 gptneox granite granitemoe grok hunyuan-dense hunyuan-moe hunyuan_vl internlm2 jais llama maincoder "
     "minicpm minicpm3 minimax-m2 mistral3 mpt nemotron olmo olmoe openelm orion paddleocr pangu-embedded phi2 "
     "phi3 phimoe plamo qwen qwen2 qwen2moe qwen2vl qwen3 qwen3moe qwen3vl qwen3vlmoe refact seed_oss smollm3 "
     "stablelm starcoder starcoder2 xverse"
@@ -105,13 +109,13 @@ RULES: dict[str, Rules] = {
     "jamba": _BY_HEADS,
     "plamo2": _BY_HEADS,
     "granitehybrid": _BY_HEADS,
-    "lfm2": Rules(Sliding(all_attention=True), Recurrence.NO_KV_HEADS),
-    "lfm2moe": _BY_HEADS,
-    "nemotron_h": Rules(recurrence=Recurrence.NEITHER),
-    "nemotron_h_moe": Rules(recurrence=Recurrence.NEITHER),
+    "lfm2": Rules(Sliding(all_attention=True), Recurrence.NO_KV_HEADS, rolls_back=True),
+    "lfm2moe": Rules(recurrence=Recurrence.NO_KV_HEADS, rolls_back=True),
+    "nemotron_h": _BY_FEED,
+    "nemotron_h_moe": _BY_FEED,
     "qwen3next": _BY_INTERVAL,
-    "qwen35": _BY_INTERVAL,
-    "qwen35moe": _BY_INTERVAL,
+    "qwen35": Rules(recurrence=Recurrence.INTERVAL, rolls_back=True),
+    "qwen35moe": Rules(recurrence=Recurrence.INTERVAL, rolls_back=True),
     "falcon-h1": Rules(recurrence=Recurrence.BOTH),
     # Nothing is kept between batches.
     "bert": _EMBEDDER,

@@ -114,7 +114,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
         state_space=space,
         lora_ranks=(keys.integer("attention.q_lora_rank") or 0, keys.integer("attention.kv_lora_rank") or 0),
         weights=weights,
-        layers=layers,
+        layers=replace(layers, parallel_residual=keys.number("use_parallel_residual") == 1),
         n_deepstack=keys.integer("n_deepstack_layers") or 0,
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,

@@ -48,6 +48,9 @@ class Weights:
         return self.output + (self.token_embd if self.copied else 0)
 
 
+# Of no layer by their names, but placed with the first (llama.cpp creates them as tensors of layer 0).
+_FIRST_LAYER = ("per_layer_model_proj", "per_layer_proj_norm")
+
 # Looked up by token, never multiplied (llama-arch.cpp: LLM_TENSOR_LAYER_INPUT).
 _INPUT = ("token_embd", "per_layer_token_embd", "position_embd", "token_types", "token_embd_norm")
 
@@ -61,7 +64,8 @@ class LayerTensors:
     """Bytes of each tensor, of the largest among the layers of this kind."""
 
     def __contains__(self, name: str) -> bool:
-        return f"{name}.weight" in self.shapes
+        # Some norms go without the suffix (plamo2).
+        return f"{name}.weight" in self.shapes or name in self.shapes
 
     def has_bias(self, name: str) -> bool:
         """Whether `name` has a bias beside its weight."""
@@ -89,6 +93,8 @@ class Layers:
     kind_of: tuple[int, ...]
     rope_factors: bool = False
     """Whether there is a tensor of factors for the rotation by position."""
+    parallel_residual: bool = False
+    """Whether attention and feed-forward read the same input, where the header says so (gptneox)."""
 
 
 def weigh(header: GgufHeader, n_layer: int, *, copies_head: bool = True) -> tuple[Weights, Layers]:
@@ -105,7 +111,12 @@ def weigh(header: GgufHeader, n_layer: int, *, copies_head: bool = True) -> tupl
         names.add(tensor.name)
         match = _BLOCK.match(tensor.name)
         if match is None:
-            if tensor.name.partition(".")[0] in _INPUT:
+            stem = tensor.name.partition(".")[0]
+            if stem in _FIRST_LAYER:
+                tensors[0][tensor.name] = tensor
+                blocks[0] += tensor.n_bytes
+                largest = max(largest, tensor.n_bytes)
+            elif stem in _INPUT:
                 placed_input += tensor.n_bytes
                 token_embd += tensor.n_bytes * tensor.name.startswith("token_embd.")
             else:

@@ -45,13 +45,17 @@ def plan_on_host(shape: ModelShape, options: ResolvedOptions) -> Planned:
     )
 
 
-def compare(planned: Planned, measured: Measured, *, weights_within: float, compute_within: float) -> None:
-    """Caches and states to the printed digit; `compute_within` is a share of the buffer, or 4 MiB.
+COMPUTE_WITHIN = 0.05
+"""MiB that the plan of a compute buffer may be off."""
+
+
+def compare(planned: Planned, measured: Measured, *, weights_within: float) -> None:
+    """Caches and states to the printed digit, compute buffers nearly so.
 
     A model with sliding layers has two caches, each of them printed rounded.
     """
     assert planned.weights == pytest.approx(measured.weights, abs=weights_within)
     assert planned.kv_cache == pytest.approx(measured.kv_cache, abs=0.011)
     assert planned.recurrent == pytest.approx(measured.recurrent, abs=0.006)
-    assert planned.compute == pytest.approx(measured.compute, abs=max(4, measured.compute * compute_within))
+    assert planned.compute == pytest.approx(measured.compute, abs=COMPUTE_WITHIN)
     assert planned.output == pytest.approx(measured.output, abs=0.006)

@@ -65,6 +65,8 @@ class Request:
     split_mode: int = 1
     main_gpu: int = 0
     margin_mib: int = 1024
+    n_rs_seq: int = 0
+    """Recurrent states that are kept for tokens that may be taken back."""
 
 
 def project(path: Path, free_mib: Sequence[int], n_ctx: int, **options: Any) -> Projection:
@@ -194,6 +196,7 @@ def _set_options(request: Request, model: _ModelParams, context: _ContextParams)
     context.n_batch = max(2048, request.n_ubatch)
     context.n_ubatch = request.n_ubatch
     context.n_seq_max = request.n_parallel
+    context.n_rs_seq = request.n_rs_seq
     # As the server asks: logits for one token of each sequence.
     context.n_outputs_max = request.n_parallel
     context.flash_attn = _FLASH_ON if request.flash_attn else _FLASH_OFF

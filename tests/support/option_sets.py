@@ -17,18 +17,3 @@ OPTION_SETS: dict[str, RunOptions] = {
     "4k-4-slots": RunOptions(n_ctx=4096, n_parallel=4),
     "2k-4-slots-no-fa": RunOptions(n_ctx=2048, n_parallel=4, flash_attn=False, n_ubatch=1024, n_batch=2048),
 }
-
-DEVIATIONS: dict[str, float] = {
-    "gemma-4-e4b": 0.12,
-    "plamo-13b": 0.07,
-    "qwen3-vl-8b": 0.05,
-    "qwen3-vl-30b-a3b": 0.03,
-    "qwen3.5-9b": 0.07,
-    "smallthinker-21b": 0.06,
-}
-"""Models whose compute buffer is known to be off by more than 2 % with some options, and by how much at most."""
-
-
-def compute_tolerance(name: str) -> float:
-    """How far the compute buffer of a model may be off, as a share of it."""
-    return DEVIATIONS.get(name, 0.02)

@@ -20,6 +20,8 @@ class Tensor:
     __slots__ = (
         "children",
         "foreign",
+        "foreign_at",
+        "home",
         "in_place",
         "is_view",
         "live",
@@ -53,10 +55,14 @@ class Tensor:
         """Never freed, and never overwritten."""
         self.place: int | None = None
         """The backend that must run it: a device by index, or HOST; None follows its neighbours."""
+        self.home = HOST
+        """The backend that it was then put on; of no account for a view, which lies where its root does."""
         self.weight = False
         """Whether it reads a weight, which decides where it runs."""
-        self.foreign: tuple[int, ...] = ()
-        """Bytes of each weight or cache that it reads and that lies on the host, wherever it runs."""
+        self.foreign: tuple[Tensor, ...] = ()
+        """Each weight or cache that it reads and that lies on the host, wherever it runs."""
+        self.foreign_at = 0
+        """How many of `sources` the operation names before these."""
         self.reads_cache = False
         """Whether what it reads of that is a cache, not a weight."""
         self.is_view = False

@@ -10,13 +10,12 @@ from kdmgr.fit.graph.builder import F16, F32, Graph
 from kdmgr.fit.graph.context import CacheInputs, Context, Heads
 from kdmgr.gguf.weights import LayerTensors
 
-_ROPE_FACTORS = 256
 Qkv = tuple[Tensor, Tensor | None, Tensor | None]
 
 
 def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False) -> Tensor:
-    """`build_norm`: normalise, scale, shift."""
-    value = graph.each(value)
+    """`build_norm`: normalise, scale, shift. Only the norm without a shift (RMS) may overwrite what it reads."""
+    value = graph.op(value.shape, value) if bias else graph.each(value)
     if weight:
         value = graph.weighted(graph.each(value))
     return graph.weighted(graph.each(value)) if bias else value
@@ -55,7 +54,11 @@ def self_attention(context: Context, value: Tensor, layer: LayerTensors, index: 
         k = _place_by_position(context, k, layer, "attn_k_norm")
     if traits.scales_q:
         q = graph.each(q)
+    if traits.temperature:
+        q = graph.each(q, context.temperatures)
     out = attend(context, (q, k, v), context.cache(index), heads)
+    if "attn_sub_norm" in layer:
+        out = layer_norm(graph, out, layer, "attn_sub_norm")
     return project(graph, out, layer, "attn_output")
 
 
@@ -90,7 +93,7 @@ def attention_core(
     if context.batch.flash_attn:
         halves = [graph.op(part.shape, graph.view(part, part.shape), element=F16) for part in kv]
         out = graph.op((heads.v, heads.n_head, n), q, *halves, cache.mask)
-        out = graph.reads_cache(out, *context.cache_bytes(heads, cache))
+        out = graph.reads_cache(out, *context.cache_bytes(heads, cache), after=1)
         out = graph.view(out, (heads.v * heads.n_head, n))
     else:
         scores = graph.op((n_kv, n, heads.n_head), *kv[:1], q)
@@ -120,10 +123,14 @@ def feed_forward(context: Context, value: Tensor, layer: LayerTensors, suffix: s
         hidden = graph.each(hidden)
         if context.traits.squared:
             hidden = graph.each(hidden)
+    if "ffn_sub_norm" in layer:
+        hidden = layer_norm(graph, hidden, layer, "ffn_sub_norm")
     return project(graph, hidden, layer, down)
 
 
 def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
+    if context.traits.norms_rotated:
+        return layer_norm(context.graph, rotate_by_position(context, value), layer, name)
     if name in layer and context.traits.flat_qk_norm:
         # The norm spans all heads, so it comes before they are told apart.
         value = context.graph.view(layer_norm(context.graph, value.sources[0], layer, name), value.shape)
@@ -136,9 +143,14 @@ def rotate_by_position(context: Context, value: Tensor) -> Tensor:
     """RoPE. Its factors are a weight, though too small a one to decide where it runs."""
     graph = context.graph
     rotated = graph.each(value, context.positions)
-    if context.shape.layers.rope_factors and graph.place.device == HOST:
-        rotated.foreign = (_ROPE_FACTORS,)
+    if context.reads_rope_factors and graph.place.device == HOST:
+        rotated.foreign, rotated.foreign_at = (context.rope_factors,), 2
     return rotated
+
+
+def _is_slice(value: Tensor) -> bool:
+    """Whether it is a part of a fused projection, which is not contiguous and so has to be copied first."""
+    return value.is_view and value.root is not None and value.root.size != value.size
 
 
 def _rotate(graph: Graph, value: Tensor, rotation: Tensor | None) -> Tensor:
@@ -146,7 +158,8 @@ def _rotate(graph: Graph, value: Tensor, rotation: Tensor | None) -> Tensor:
     if rotation is None:
         return value
     size = rotation.shape[0]
-    flat = graph.view(value, (size, value.size // F32 // size))
+    shape = (size, value.size // F32 // size)
+    flat = graph.op(shape, value) if _is_slice(value) else graph.view(value, shape)
     return graph.view(graph.op(flat.shape, rotation, flat), value.shape)
 
 
@@ -156,9 +169,7 @@ def _store_v(context: Context, v: Tensor, cache: CacheInputs) -> None:
     if context.batch.flash_attn:
         graph.expand(graph.store(graph.view(v, (width, n)), cache.v_idxs))
         return
-    sliced = v.root is not None and v.root.size != v.size
-    # A slice of a fused projection is not contiguous: it is copied first.
-    flat = graph.op((width, n), v) if sliced else graph.view(v, (width, n))
+    flat = graph.op((width, n), v) if _is_slice(v) else graph.view(v, (width, n))
     if width < context.widest_v:
         flat = graph.op((context.widest_v, n), flat)
     graph.expand(graph.store(graph.view(flat, (1, flat.shape[0] * n)), cache.v_idxs))

@@ -26,6 +26,11 @@ class Place:
     """Whether its routed experts stay in host memory all the same."""
 
 
+def stored(n_bytes: int) -> Tensor:
+    """A weight or a part of a cache: it owns its memory, and matters where it is copied only."""
+    return Tensor((n_bytes,), n_bytes)
+
+
 class Graph:
     """A graph in the making. `expand` orders nodes depth first, as `ggml_build_forward_expand` does."""
 
@@ -53,13 +58,17 @@ class Graph:
         on_host = self.place.device == HOST or (experts and self.place.experts_on_host)
         result.weight = True
         result.place = HOST if on_host else self.place.device
-        result.foreign = (result.shape[0] * F32 if n_bytes is None else n_bytes,) if on_host else ()
+        if on_host:
+            result.foreign = (stored(result.shape[0] * F32 if n_bytes is None else n_bytes),)
+        # A multiplication names its matrix first, an operation element by element its vector last.
+        result.foreign_at = 1 if result.in_place else 0
         return result
 
-    def reads_cache(self, result: Tensor, *n_bytes: int) -> Tensor:
-        """Mark `result` as reading parts of the layer's cache."""
+    def reads_cache(self, result: Tensor, *n_bytes: int, after: int = 0) -> Tensor:
+        """Mark `result` as reading parts of the layer's cache, which it names `after` so many of its sources."""
         result.reads_cache = True
-        result.foreign = tuple(part for part in n_bytes if part) if self.place.device == HOST else ()
+        result.foreign = tuple(stored(part) for part in n_bytes if part) if self.place.device == HOST else ()
+        result.foreign_at = after
         return result
 
     def view(self, of: Tensor, shape: Shape) -> Tensor:
@@ -74,7 +83,10 @@ class Graph:
         return Tensor(target.shape, target.size, (*sources, target), root=target.root or target)
 
     def store(self, *sources: Tensor) -> Tensor:
-        """A write into the layer's cache, which has its own memory and is written where it lies."""
+        """A write into the layer's cache, which has its own memory and is written where it lies.
+
+        Without `sources`, it changes what is there.
+        """
         stored = Tensor((0,), 0, sources, root=self._stored)
         stored.place = self.place.device
         return stored
@@ -86,7 +98,7 @@ class Graph:
         tensor.seen = True
         for source in tensor.sources:
             self.expand(source)
-        if tensor.sources:
+        if tensor.sources or tensor.root is not None:
             self.nodes.append(tensor)
         else:
             self.leaves.append(tensor)

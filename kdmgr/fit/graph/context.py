@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdmgr.fit.graph.allocator import HOST, Tensor
-from kdmgr.fit.graph.builder import F16, F32, I32, I64, Graph
+from kdmgr.fit.graph.builder import F16, F32, I32, I64, Graph, stored
 from kdmgr.fit.graph.traits import Traits
 from kdmgr.fit.kv_cache import full_cells, sliding_cells
 from kdmgr.fit.options import ResolvedOptions, cache_type
 from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
+
+# Bytes for heads of 128.
+_ROPE_FACTORS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,12 @@ class Context:
     full: CacheInputs
     sliding: CacheInputs
     state_ids: Tensor
+    scanned_ids: Tensor
+    other_ids: Tensor
+    """Views of `state_ids`: those of this batch, and the rest. Each is copied to a device once."""
+    temperatures: Tensor
+    rope_factors: Tensor
+    """One weight for all layers, copied once."""
 
     def heads(self, layer: int) -> Heads:
         """The attention sizes of `layer`."""
@@ -76,6 +85,11 @@ class Context:
     def cache(self, layer: int) -> CacheInputs:
         """The cache that `layer` attends over."""
         return self.sliding if self.attention.slides[layer] else self.full
+
+    @property
+    def reads_rope_factors(self) -> bool:
+        """Whether the rotation by position reads factors from a tensor."""
+        return self.shape.layers.rope_factors and self.traits.rope_factors
 
     def cache_bytes(self, heads: Heads, cache: CacheInputs) -> tuple[int, int]:
         """Bytes of K and of V that one layer's attention reads."""
@@ -106,6 +120,7 @@ def make_context(
         sliding = _cache_inputs(graph, attention, options, batch, sliding=True) if attention.n_swa else full
     else:
         full, sliding = _uncached_inputs(graph, batch), _uncached_inputs(graph, batch)
+    state_ids = graph.input((n_seqs,), I32)
     return Context(
         graph=graph,
         shape=shape,
@@ -118,7 +133,11 @@ def make_context(
         out_ids=graph.input((batch.n_outputs,), I32),
         full=full,
         sliding=sliding,
-        state_ids=graph.input((n_seqs,), I32),
+        state_ids=state_ids,
+        scanned_ids=graph.view(state_ids, (n_seqs,)),
+        other_ids=graph.view(state_ids, (0,)),
+        temperatures=graph.input((1, 1, n_tokens)),
+        rope_factors=stored(_ROPE_FACTORS),
     )
 
 
@@ -126,13 +145,18 @@ def embed(context: Context) -> Tensor:
     """`build_inp_embd`: tokens, vectors or a mixture of both may come in; all three are reserved for."""
     graph, n, n_embd = context.graph, context.batch.n_tokens, context.n_embd
     wide = (n_embd * (1 + context.shape.n_deepstack), n)
-    rows = _token_rows(context, wide)
-    graph.expand(rows)
+    mixes = context.options.engine_build.mixes_inputs
+    looked_up = [_token_rows(context) for _ in range(2 if mixes else 1)]
+    # All look-ups come before any of them is widened.
+    for rows in looked_up:
+        graph.expand(rows)
     graph.expand(graph.input(wide))
-    if context.options.engine_build.mixes_inputs:
-        mixed, slots = _token_rows(context, wide), graph.input((n,), I64)
-        graph.expand(graph.write(graph.op(wide, graph.input(wide)), mixed, slots))
-    return rows
+    inputs = [rows if rows.shape == wide else graph.op(wide, rows) for rows in looked_up]
+    for value in inputs:
+        graph.expand(value)
+    if mixes:
+        graph.expand(graph.write(graph.op(wide, graph.input(wide)), inputs[1], graph.input((n,), I64)))
+    return inputs[0]
 
 
 def add_positions(context: Context, value: Tensor) -> Tensor:
@@ -147,11 +171,12 @@ def last_rows(context: Context, value: Tensor) -> Tensor:
     return context.graph.op((value.shape[0], context.batch.n_outputs), value, context.out_ids)
 
 
-def _token_rows(context: Context, wide: tuple[int, ...]) -> Tensor:
-    rows = context.graph.op((context.n_embd, wide[1]), context.graph.input((wide[1],), I32))
+def _token_rows(context: Context) -> Tensor:
+    n = context.batch.n_tokens
+    rows = context.graph.op((context.n_embd, n), context.graph.input((n,), I32))
     # The table of tokens stays in host memory, so the CPU looks them up.
     rows.place = HOST
-    return rows if wide[0] == context.n_embd else context.graph.op(wide, rows)
+    return rows
 
 
 def _cache_inputs(

@@ -24,26 +24,47 @@ class PerLayerInputs:
     width: int
 
     @classmethod
-    def build(cls, context: Context, value: Tensor) -> PerLayerInputs | None:
-        """`project_per_layer_inputs`; None for a model without."""
-        graph, n = context.graph, context.batch.n_tokens
-        width = context.shape.layers.kinds[0].rows("inp_gate")
-        if not width:
-            return None
-        n_layer = context.shape.n_layer
-        rows = graph.op((width * n_layer, n), graph.input((n,), I32))
-        # The table they come from stays in host memory.
-        rows.place = HOST
-        rows = graph.each(graph.view(rows, (width, n_layer, n)))
-        graph.expand(rows)
-        projected = graph.each(graph.op((width * n_layer, n), value))
-        projected = norm(graph, graph.view(projected, (width, n_layer, n)))
+    def build(cls, context: Context, value: Tensor, rows: Tensor) -> PerLayerInputs:
+        """`project_per_layer_inputs`, from the looked up `rows`, which are scaled (width, n_layer, n_tokens)."""
+        graph, (width, n_layer, n) = context.graph, rows.shape
+        projected = graph.each(project(graph, value, context.shape.layers.kinds[0], "per_layer_model_proj"))
+        projected = norm(graph, graph.view(projected, rows.shape))
         total = graph.each(graph.each(projected, rows))
         return cls(graph.op((width, n, n_layer), graph.view(total, (width, n, n_layer))), width)
 
     def slice(self, context: Context) -> Tensor:
         """The vectors of one layer."""
         return context.graph.view(self.values, (self.width, context.batch.n_tokens))
+
+
+def look_up_per_layer(context: Context) -> Tensor | None:
+    """The rows of the table of inputs per layer, before they are scaled; None for a model without."""
+    graph, n = context.graph, context.batch.n_tokens
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    if not width:
+        return None
+    rows = graph.op((width * context.shape.n_layer, n), graph.input((n,), I32))
+    # The table they come from stays in host memory.
+    rows.place = HOST
+    graph.expand(rows)
+    return rows
+
+
+def gemma4_inputs(context: Context, value: Tensor, rows: Tensor) -> PerLayerInputs:
+    """Gemma 4 scales the rows where they are used, which may be on a device."""
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    scaled = context.graph.view(context.graph.each(rows), (width, context.shape.n_layer, context.batch.n_tokens))
+    return PerLayerInputs.build(context, value, scaled)
+
+
+def _gemma3n_inputs(context: Context, value: Tensor) -> PerLayerInputs:
+    """Gemma 3n scales the rows at once."""
+    graph, rows = context.graph, look_up_per_layer(context)
+    assert rows is not None
+    width = context.shape.layers.kinds[0].rows("inp_gate")
+    scaled = graph.each(graph.view(rows, (width, context.shape.n_layer, context.batch.n_tokens)))
+    graph.expand(scaled)
+    return PerLayerInputs.build(context, value, scaled)
 
 
 def gemma4_layer(
@@ -103,8 +124,7 @@ def _feed(context: Context, middle: Tensor, layer: LayerTensors, routing: Routin
 def gemma3n_layers(context: Context, value: Tensor, layers: Sequence[int], places: Sequence[Place]) -> Tensor:
     """Gemma 3n: four streams side by side, of which one passes each layer and corrects the others."""
     graph = context.graph
-    per_layer = PerLayerInputs.build(context, value)
-    assert per_layer is not None
+    per_layer = _gemma3n_inputs(context, value)
     streams = _split_streams(context, value)
     for index in layers:
         kinds = context.shape.layers
@@ -132,7 +152,7 @@ def _altup_layer(
     context: Context, streams: Tensor, layer: LayerTensors, index: int, per_layer: PerLayerInputs
 ) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    predictions = _predict(context, streams)
+    predictions = _predict(context, streams, layer)
     active = graph.view(predictions, (n_embd, n))
     normed = layer_norm(graph, active, layer, "attn_norm")
     laurel = project(graph, project(graph, normed, layer, "laurel_l"), layer, "laurel_r")
@@ -141,8 +161,8 @@ def _altup_layer(
     middle = graph.each(graph.each(graph.each(out, active), laurel))
     out = _sparse_feed(context, layer_norm(graph, middle, layer, "ffn_norm"), layer, index)
     out = graph.each(layer_norm(graph, out, layer, "post_ffw_norm"), middle)
-    corrected = _correct(context, predictions, out)
-    first = graph.each(graph.view(corrected, (n_embd, n)))
+    corrected = _correct(context, predictions, out, layer)
+    first = graph.weighted(graph.each(graph.view(corrected, (n_embd, n))))
     first = graph.each(project(graph, first, layer, "inp_gate"))
     first = project(graph, graph.each(first, per_layer.slice(context)), layer, "proj")
     first = layer_norm(graph, first, layer, "post_norm")
@@ -162,27 +182,27 @@ def _sparse_feed(context: Context, value: Tensor, layer: LayerTensors, index: in
     return project(graph, graph.each(up, graph.each(gate)), layer, "ffn_down")
 
 
-def _router(context: Context, value: Tensor) -> Tensor:
+def _router(context: Context, value: Tensor, layer: LayerTensors) -> Tensor:
     graph = context.graph
     scaled = graph.each(norm(graph, value))
-    return graph.each(graph.op((_N_ALTUP, value.shape[1]), scaled))
+    return graph.each(project(graph, scaled, layer, "altup_router"))
 
 
-def _predict(context: Context, streams: Tensor) -> Tensor:
+def _predict(context: Context, streams: Tensor, layer: LayerTensors) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    modalities = _router(context, graph.view(streams, (n_embd, n)))
-    coefficients = graph.view(graph.op((_N_ALTUP**2, n), modalities), (_N_ALTUP, _N_ALTUP, n))
+    modalities = _router(context, graph.view(streams, (n_embd, n)), layer)
+    coefficients = graph.view(project(graph, modalities, layer, "altup_predict_coef"), (_N_ALTUP, _N_ALTUP, n))
     permuted = graph.op((_N_ALTUP, n_embd, n), graph.view(streams, (_N_ALTUP, n_embd, n)))
     predicted = graph.op((n_embd, _N_ALTUP, n), permuted, coefficients)
     predicted = graph.op(streams.shape, graph.view(predicted, streams.shape))
     return graph.each(predicted, streams)
 
 
-def _correct(context: Context, predictions: Tensor, activated: Tensor) -> Tensor:
+def _correct(context: Context, predictions: Tensor, activated: Tensor, layer: LayerTensors) -> Tensor:
     graph, n_embd, n = context.graph, context.n_embd, context.batch.n_tokens
-    modalities = _router(context, activated)
+    modalities = _router(context, activated, layer)
     innovation = graph.each(activated, graph.view(predictions, (n_embd, n)))
-    coefficients = graph.each(graph.op((_N_ALTUP, n), modalities))
+    coefficients = graph.each(project(graph, modalities, layer, "altup_correct_coef"))
     coefficients = graph.op((1, n, _N_ALTUP), graph.view(coefficients, (n, _N_ALTUP)))
     spread = graph.op(predictions.shape, innovation)
     return graph.each(graph.each(spread, coefficients), predictions)

@@ -58,19 +58,23 @@ def _absorbed(context: Context, q: Tensor, row: Tensor, k_position: Tensor, laye
 
 def _attend_rows(context: Context, query: Tensor, rank: int, layer: LayerTensors, n_head: int) -> Tensor:
     v_size, v_bytes = layer.rows("attn_v_b"), layer.size("attn_v_b")
-    cached = cache_type(context.options.type_k).row_bytes(query.shape[0]) * context.full.n_kv * context.batch.n_seqs
+    row_bytes = cache_type(context.options.type_k).row_bytes
+    cached = row_bytes(query.shape[0]) * context.full.n_kv * context.batch.n_seqs
+    # V is the beginning of K's rows. On a device it is a second copy, of nearly the same size.
+    cached_v = cached - row_bytes(query.shape[0]) + row_bytes(rank)
     graph, n, n_kv = context.graph, context.batch.n_tokens, context.full.n_kv
     query = graph.view(graph.view(query, query.shape), query.shape)
     if context.batch.flash_attn:
-        out = graph.reads_cache(graph.op((rank, n_head, n), query, context.full.mask), cached)
+        out = graph.reads_cache(graph.op((rank, n_head, n), query, context.full.mask), cached, cached_v, after=1)
         out = graph.weighted(graph.op((v_size, n, n_head), graph.view(out, (rank, n, n_head))), v_bytes)
         out = graph.op((v_size, n_head, n), graph.view(out, (v_size, n_head, n)))
         out = graph.view(out, (v_size * n_head, n))
     else:
         scores = graph.reads_cache(graph.op((n_kv, n, n_head), query), cached)
         scores = graph.each(scores, context.full.mask)
-        # V is a part of K's rows, so it is copied to lie the way the multiplication needs it.
+        # It is copied to lie the way the multiplication needs it.
         rows = graph.op((n_kv * context.batch.n_seqs, rank), context.full.k_idxs, element=F16)
+        rows = graph.reads_cache(rows, cached_v)
         out = graph.weighted(graph.op((v_size, n, n_head), graph.op((rank, n, n_head), rows, scores)), v_bytes)
         out = graph.op((v_size * n_head, n), graph.view(out, (v_size, n_head, n)))
     graph.expand(out)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
-from kdmgr.fit.graph.allocator import Tensor
+from kdmgr.fit.graph.allocator import HOST, Tensor
 from kdmgr.fit.graph.blocks import feed_forward, layer_norm, norm, self_attention
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.graph.context import Context, add_positions, embed, last_rows, make_context
 from kdmgr.fit.graph.experts import Routing, mix_experts
 from kdmgr.fit.graph.gated import gated_attention
-from kdmgr.fit.graph.gemma import PerLayerInputs, gemma3n_layers, gemma4_layer
+from kdmgr.fit.graph.gemma import PerLayerInputs, gemma3n_layers, gemma4_inputs, gemma4_layer, look_up_per_layer
 from kdmgr.fit.graph.latent import latent_attention
 from kdmgr.fit.graph.recurrent import recurrent_layer
+from kdmgr.fit.graph.rwkv import RWKV, rwkv_layers
 from kdmgr.fit.graph.traits import find_traits
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.gguf.weights import LayerTensors
 
-# Layers of one kind beyond these change nothing: the allocator has found its steady state.
-_REPEATS = 3
+# Layers of one kind beyond these change nothing: the allocator has found its steady state. States that are copied
+# between host and device leave more gaps.
+_REPEATS, _REPEATS_ON_HOST = 3, 6
 
 
 def build_graph(
@@ -32,14 +35,20 @@ def build_graph(
 ) -> Context:
     """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie."""
     context = make_context(shape, options, attention, n_embd, find_traits(shape.architecture))
+    # Gemma 4 looks up all it reads of the host before anything else.
+    rows = look_up_per_layer(context) if shape.architecture == "gemma4" else None
     features = embed(context)
     value = context.graph.view(features, (n_embd, features.shape[1])) if shape.n_deepstack else features
     layers = choose_layers(shape, attention, places)
     context.graph.place = places[0]
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
+    elif shape.architecture in RWKV:
+        value = rwkv_layers(context, value, layers, places)
     else:
-        per_layer = PerLayerInputs.build(context, value)
+        per_layer = gemma4_inputs(context, value, rows) if rows is not None else None
+        if context.traits.norms_tokens:
+            value = norm(context.graph, value, bias=True)
         if context.traits.adds_positions:
             value = add_positions(context, value)
         if _norms_sums(shape.layers.kinds[0]):
@@ -55,17 +64,21 @@ def build_graph(
 
 
 def choose_layers(shape: ModelShape, attention: Attention, places: Sequence[Place]) -> list[int]:
-    """Every kind of layer in every place, up to `_REPEATS` times in a row, and the last layer."""
+    """Every kind of layer in every place: of a run of equal layers the first few, and the last.
+
+    A long run is cut by an even number, since two layers may take turns at the same gaps.
+    """
+    repeats = _REPEATS_ON_HOST if shape.recurrent and any(place.device == HOST for place in places) else _REPEATS
+
+    def signature(index: int) -> tuple[object, ...]:
+        return shape.layers.kind_of[index], attention.slides[index], attention.caches[index], places[index]
+
     chosen: list[int] = []
-    run, before = 0, None
-    for index, kind in enumerate(shape.layers.kind_of):
-        signature = (kind, attention.slides[index], attention.caches[index], places[index])
-        run = run + 1 if signature == before else 1
-        before = signature
-        if run <= _REPEATS:
-            chosen.append(index)
-    last = shape.n_layer - 1
-    return chosen if chosen[-1] == last else [*chosen, last]
+    for _, group in groupby(range(shape.n_layer), signature):
+        run = list(group)
+        kept = min(len(run), repeats + (len(run) - repeats) % 2)
+        chosen += [*run[: kept - 1], run[-1]]
+    return chosen
 
 
 def _output(context: Context, value: Tensor) -> None:
@@ -81,7 +94,7 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     layer = shape.layers.kinds[shape.layers.kind_of[index]]
     if shape.architecture == "gemma4":
         return gemma4_layer(context, value, layer, index, per_layer, routing(context), last=last)
-    if context.traits.parallel:
+    if context.traits.parallel and (shape.layers.parallel_residual or shape.architecture != "gptneox"):
         return _parallel_layer(context, value, layer, index, last=last)
     if _norms_sums(layer):
         return _post_norm_layer(context, value, layer, index, last=last)
@@ -100,14 +113,15 @@ def _layer(context: Context, value: Tensor, index: int, per_layer: PerLayerInput
     after = _norm_after_attention(layer)
     if after:
         out = layer_norm(graph, out, layer, after)
-    middle = _add(context, out, value)
+    middle = _add(context, out, value, context.traits.residual_first in ("attention", "both"))
+    if "ffn_norm_exps" in layer:
+        return _feed_beside_experts(context, value, middle, layer)
     return _feed_layer(context, middle, layer, logits)
 
 
-def _add(context: Context, out: Tensor, residual: Tensor) -> Tensor:
+def _add(context: Context, out: Tensor, residual: Tensor, residual_first: bool) -> Tensor:
     """The residual connection. Which side comes first decides whose memory is reused."""
-    first, second = (residual, out) if context.traits.residual_first else (out, residual)
-    return context.graph.each(first, second)
+    return context.graph.each(residual, out) if residual_first else context.graph.each(out, residual)
 
 
 def _only_feeds(layer: LayerTensors) -> bool:
@@ -174,7 +188,15 @@ def _feed_layer(context: Context, middle: Tensor, layer: LayerTensors, logits: T
     for name in ("post_ffw_norm", "layer_output_norm"):
         if name in layer:
             out = layer_norm(graph, out, layer, name)
-    return _add(context, out, middle)
+    return _add(context, out, middle, context.traits.residual_first in ("feed-forward", "both"))
+
+
+def _feed_beside_experts(context: Context, value: Tensor, middle: Tensor, layer: LayerTensors) -> Tensor:
+    """Experts that read the layer's input, beside a dense feed-forward (arctic.cpp)."""
+    graph = context.graph
+    dense = graph.each(feed_forward(context, layer_norm(graph, middle, layer, "ffn_norm"), layer), middle)
+    normed = layer_norm(graph, value, layer, "ffn_norm_exps")
+    return graph.each(mix_experts(graph, normed, layer, routing(context)), dense)
 
 
 def _parallel_layer(context: Context, value: Tensor, layer: LayerTensors, index: int, *, last: bool) -> Tensor:
@@ -183,6 +205,8 @@ def _parallel_layer(context: Context, value: Tensor, layer: LayerTensors, index:
     out = self_attention(context, normed, layer, index)
     if last:
         out, value, normed = (last_rows(context, part) for part in (out, value, normed))
+    if "ffn_norm" in layer:
+        normed = layer_norm(graph, value, layer, "ffn_norm")
     hidden = feed_forward(context, normed, layer)
     if order == "attention":
         return graph.each(graph.each(out, hidden), value)
@@ -206,6 +230,9 @@ def _feed(context: Context, value: Tensor, layer: LayerTensors, logits: Tensor |
     if "ffn_down_exps" not in layer:
         return feed_forward(context, value, layer)
     out = mix_experts(graph, value, layer, routing(context), logits)
+    if "ffn_down" in layer:
+        # A dense feed-forward beside the experts (grok.cpp).
+        return graph.each(graph.each(feed_forward(context, value, layer), out))
     if "ffn_down_shexp" not in layer:
         return out
     shared = feed_forward(context, value, layer, "_shexp")

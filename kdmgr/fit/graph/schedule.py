@@ -33,12 +33,11 @@ class Schedule:
     def __init__(self, graph: Graph, n_devices: int, *, pipelined: bool) -> None:
         self._n_copies = PIPELINE_COPIES if pipelined else 1
         self._backends = {place: _Backend() for place in (*range(n_devices), HOST)}
-        self._where: dict[int, int] = {id(leaf): HOST for leaf in graph.leaves}
         self._copies: dict[tuple[int, int], Tensor] = {}
         self._backends[HOST].leaves = self._multiply_inputs(graph.leaves)
         working = [node for node in graph.nodes if not node.is_view]
         for node, place in zip(working, self._assign(working), strict=True):
-            self._where[id(node)] = place
+            node.home = place
         self._split(graph.nodes)
 
     def sizes(self) -> tuple[int, tuple[int, ...]]:
@@ -62,29 +61,26 @@ class Schedule:
         _spread(places, back, devices_only=False)
         return [HOST if place is None else place for place in places]
 
-    def _home(self, tensor: Tensor) -> int:
-        return self._where[id(tensor.root if tensor.is_view and tensor.root is not None else tensor)]
-
     def _split(self, nodes: Sequence[Tensor]) -> None:
         """Cut the nodes into runs on one backend; a weight from elsewhere begins a new one."""
         run: list[Tensor] = []
         before: int | None = None
         has_inputs = False
         for node in nodes:
-            place = self._home(node)
+            place = _home(node)
             if not node.is_view:
                 comes_over = bool(node.foreign) and place != HOST
                 if before is not None and (place != before or (comes_over and not node.reads_cache and has_inputs)):
                     self._emit(run, before)
                     run, has_inputs = [], False
                 before = place
-                has_inputs = has_inputs or comes_over or self._needs_copy(node, place)
+                has_inputs = has_inputs or self._needs_copy(node, place)
             run.append(node)
         if before is not None:
             self._emit(run, before)
 
     def _needs_copy(self, node: Tensor, place: int) -> bool:
-        return any(self._home(each) != place and (id(each), place) not in self._copies for each in node.sources)
+        return any(_home(source) != place and (id(source), place) not in self._copies for source in _reads(node))
 
     def _emit(self, run: Sequence[Tensor], place: int) -> None:
         """Append `run` to its backend, the copies of its inputs first."""
@@ -93,26 +89,19 @@ class Schedule:
         for node in run:
             if node.is_view:
                 # It needs no memory, but keeps what it looks at.
-                self._backends[self._home(node)].nodes.append(node) if self._home(node) != place else body.append(node)
+                self._backends[_home(node)].nodes.append(node) if _home(node) != place else body.append(node)
                 continue
-            sources = [self._bring(source, place, backend) for source in node.sources]
-            if place != HOST:
-                copies = [Tensor((size,), size) for size in node.foreign]
-                backend.nodes += copies
-                sources += copies
-            node.sources = tuple(sources)
+            node.sources = tuple(
+                [each if _home(each) == place else self._bring(each, place, backend) for each in _reads(node)]
+            )
             body.append(node)
         backend.nodes += body
 
     def _bring(self, source: Tensor, place: int, backend: _Backend) -> Tensor:
-        home = self._home(source)
-        if home == place:
-            return source
+        home = _home(source)
         key = (id(source), place)
         if key not in self._copies:
-            # A slice of a projection keeps its strides when it is copied back, and so takes the room of the whole.
-            sliced = source.is_view and source.root is not None and home != HOST
-            size = source.root.size if sliced and source.root is not None else source.size
+            size = _span(source) if home != HOST else source.size
             copies = [Tensor(source.shape, size) for _ in range(self._n_copies)]
             backend.nodes += [_keep(copy) for copy in copies] if self._n_copies > 1 else copies
             self._copies[key] = copies[0]
@@ -120,6 +109,28 @@ class Schedule:
             watcher = Tensor((0,), 0, (source,), root=Tensor((0,), 0))
             self._backends[home].nodes.append(watcher)
         return self._copies[key]
+
+
+def _home(tensor: Tensor) -> int:
+    return tensor.root.home if tensor.is_view and tensor.root is not None else tensor.home
+
+
+def _span(source: Tensor) -> int:
+    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so takes the room of the whole."""
+    root = source.root
+    if not source.is_view or root is None:
+        return source.size
+    return root.size if _rows(source) == _rows(root) else source.size
+
+
+def _rows(tensor: Tensor) -> int:
+    return next((extent for extent in reversed(tensor.shape) if extent > 1), 1)
+
+
+def _reads(node: Tensor) -> tuple[Tensor, ...]:
+    """All that `node` reads in the engine's order, weights and caches on the host among them."""
+    before = node.foreign_at
+    return (*node.sources[:before], *node.foreign, *node.sources[before:]) if node.foreign else node.sources
 
 
 def _own_place(node: Tensor) -> int | None:

@@ -12,19 +12,25 @@ from dataclasses import dataclass
 class Traits:
     """Departures from the plain transformer."""
 
-    residual_first: bool = False
-    """What a layer adds to comes first in the addition."""
+    residual_first: str = ""
+    """What a part adds to comes first in the addition: of "attention", of the "feed-forward", or of "both"."""
     early_routing: bool = False
     """Experts are chosen by the layer's input, before attention."""
     parallel: str = ""
     """Attention and feed-forward read the same norm; which of the two comes first when they are added."""
     positional: bool = True
     """Whether Q and K are rotated by position (RoPE)."""
+    rope_factors: bool = True
+    """Whether the rotation reads the tensor of factors that the model may have."""
     slides_by_position: bool = False
     """Only the sliding layers are."""
     flat_qk_norm: bool = False
     """Whether the norm of Q and K spans all heads."""
+    norms_rotated: bool = False
+    """Whether Q and K are normalised after they were rotated by position."""
     scales_q: bool = False
+    temperature: bool = False
+    """Whether Q is scaled by each token's position, which is an input."""
     soft_cap: bool = False
     """Attention scores pass a tanh when they are spelled out."""
     squared: bool = False
@@ -39,6 +45,8 @@ class Traits:
     """The shared expert has a gate of its own."""
     adds_positions: bool = False
     """Positions are vectors, looked up on the host and added to the tokens."""
+    norms_tokens: bool = False
+    """The looked up tokens pass a norm of their own."""
     n_positions: int = 1
     """Positions per token; 4 where images have rows and columns (M-RoPE)."""
 
@@ -50,7 +58,11 @@ _GEMMA = Traits(scales_q=True)
 
 TRAITS: dict[str, Traits] = {
     "phi2": Traits(parallel="attention", scales_q=True),
+    "phi3": Traits(scales_q=True, residual_first="feed-forward"),
+    "phimoe": Traits(scales_q=True, residual_first="feed-forward"),
     "falcon": _FEED_FIRST,
+    "gptneox": Traits(parallel="residual"),
+    "plamo": _FEED_FIRST,
     "command-r": Traits(parallel="residual"),
     "cohere2": Traits(parallel="residual", slides_by_position=True),
     "gemma": _GEMMA,
@@ -64,27 +76,38 @@ TRAITS: dict[str, Traits] = {
     "arcee": Traits(squared=True),
     "gpt2": Traits(positional=False, adds_positions=True),
     "starcoder": Traits(positional=False, adds_positions=True),
-    "bloom": Traits(positional=False),
+    "bloom": Traits(positional=False, norms_tokens=True),
     "mpt": Traits(positional=False),
     "refact": Traits(positional=False),
     "jais": Traits(positional=False),
     "bert": Traits(positional=False, adds_positions=True),
     "jina-bert-v2": Traits(positional=False),
-    "jamba": Traits(positional=False, norm_weights=False, residual_first=True),
-    "lfm2": Traits(residual_first=True),
+    "openelm": Traits(residual_first="attention"),
+    "jamba": Traits(positional=False, norm_weights=False, residual_first="both"),
+    "lfm2": Traits(residual_first="both"),
     "granitehybrid": Traits(positional=False),
-    "smallthinker": Traits(early_routing=True),
+    "smallthinker": Traits(early_routing=True, slides_by_position=True),
     "nemotron_h": Traits(positional=False, squared=True),
     "nemotron_h_moe": Traits(positional=False, squared=True, gating="sigmoid", norm_weights=None),
+    "pangu-embedded": Traits(rope_factors=False),
+    "llada": Traits(rope_factors=False),
+    "falcon-h1": Traits(rope_factors=False),
     "nomic-bert-moe": Traits(norm_weights=False),
     "qwen2vl": Traits(n_positions=4),
     "qwen3vl": Traits(n_positions=4),
+    "mistral3": Traits(temperature=True),
+    "hunyuan_vl": Traits(n_positions=4, norms_rotated=True),
+    "hunyuan-dense": Traits(norms_rotated=True),
+    "hunyuan-moe": Traits(norms_rotated=True),
+    "maincoder": Traits(norms_rotated=True),
+    "paddleocr": Traits(n_positions=4),
     "qwen3vlmoe": Traits(n_positions=4),
     "qwen2moe": Traits(norm_weights=False, gates_shared=True),
     "qwen3next": Traits(gates_shared=True),
     "qwen35": Traits(n_positions=4),
     "qwen35moe": Traits(n_positions=4, gates_shared=True),
     "gpt-oss": Traits(gating="late", norm_weights=False),
+    "grok": Traits(soft_cap=True),
     "llama4": Traits(gating="sigmoid", norm_weights=False, weigh_first=True),
     "deepseek": Traits(norm_weights=False),
     "deepseek2": Traits(norm_weights=None),
@@ -93,7 +116,7 @@ TRAITS: dict[str, Traits] = {
     "glm4moe": _SIGMOID,
     "afmoe": _SIGMOID,
     "dots1": _SIGMOID,
-    "lfm2moe": Traits(gating="sigmoid", residual_first=True),
+    "lfm2moe": Traits(gating="sigmoid", residual_first="both"),
     "ernie4_5-moe": _PLAIN,
 }
 
