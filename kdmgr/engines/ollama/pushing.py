@@ -43,7 +43,7 @@ def push_failed(problem: str, name: str) -> KdmgrError:
         return NotFound(f"the server has no model named {printable(name)}", hint="see what it has: kdmgr list")
     if any(word in line for word in ("unauthorized", "access denied", "401", "403", "not authorized")):
         return Forbidden(f"the registry does not take {printable(name)}: {line}", hint=SIGN_IN)
-    if "insecure protocol" in line or "server gave HTTP response to HTTPS client" in line:
+    if any(word in line for word in ("insecure protocol", "HTTP response to HTTPS client", "TLS handshake")):
         return EngineFailed(f"the registry speaks plain http: {line}", hint="allow it with --insecure")
     if "no such host" in line or "connection refused" in line or "dial tcp" in line:
         return EngineFailed(f"the server cannot reach the registry: {line}", hint="look at the name's host part")
