@@ -106,6 +106,16 @@ class OwnStore(ModelStore):
         self._publish(path, encode_manifest(manifest))
         return self._read_manifest(spelled, path)
 
+    def copy(self, source: StoredModel, ref: OllamaRef) -> StoredModel:
+        """Give a model a second name, in place of one that has it; the blobs are shared. Hold the lock.
+
+        `StorageFailed` when the source has been removed or replaced since it was looked up.
+        """
+        current = self.find(source.ref)
+        if current is None or current.digest != source.digest:
+            raise StorageFailed(f"{source.ref} has been replaced meanwhile", hint="see kdmgr list, and try again")
+        return self.write_manifest(ref, source.manifest)
+
     def would_free(self, models: list[StoredModel]) -> int:
         """Bytes that removing `models` gives back: blobs that no other model shares."""
         kept = self._needed_without({model.ref.key for model in models})
