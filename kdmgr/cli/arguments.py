@@ -35,7 +35,11 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
 
 def add_host(parser: argparse.ArgumentParser) -> None:
     """`--host`."""
-    parser.add_argument("--host", metavar="URL", help="the Ollama server (default: OLLAMA_HOST, else this machine)")
+    parser.add_argument(
+        "--host",
+        metavar="NAME|URL",
+        help="the Ollama server, by address or as `kdmgr hosts` names it (default: OLLAMA_HOST, else the current one)",
+    )
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

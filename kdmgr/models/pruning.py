@@ -12,6 +12,7 @@ from kdmgr.models.own_store import OwnStore
 from kdmgr.models.store import ModelStore
 from kdmgr.models.survey import ASIDE, ORPHAN, Stray, find_strays, older_than
 
+GONE = "it is gone"
 GRACE_S = 3600.0
 """Ollama's own grace before it takes a file for abandoned (server/images.go, since v0.21)."""
 
@@ -38,9 +39,7 @@ def prune_own(store: OwnStore, chosen: Sequence[Stray], age_s: float, clock: Cal
         return prune_shared(store, chosen, age_s, clock)
 
 
-def prune_shared(
-    store: ModelStore, chosen: Sequence[Stray], age_s: float, clock: Callable[[], float] = time
-) -> Pruned:
+def prune_shared(store: ModelStore, chosen: Sequence[Stray], age_s: float, clock: Callable[[], float] = time) -> Pruned:
     """Remove `chosen` from a store that others write to without a lock.
 
     Only what is still a stray, was not written to for `age_s` seconds, and is not locked. A blob is put aside
@@ -55,9 +54,9 @@ def prune_shared(
         why = _reason_to_keep(stray, present, settled, problems)
         if why is None:
             why = _remove_blob(store, stray) if stray.kind == ORPHAN else _unlink(stray.paths)
-        if why is None:
+        if why is None or why == GONE:
             removed.append(stray)
-        elif why:
+        else:
             kept.append((stray.name, why))
     return Pruned(tuple(removed), tuple(kept))
 
@@ -69,10 +68,10 @@ def _look_again(store: ModelStore) -> tuple[tuple[Stray, ...], bool]:
 
 
 def _reason_to_keep(stray: Stray, present: dict[str, Stray], settled: set[str], problems: bool) -> str | None:
-    """Why it must stay; "" for what is gone already, None for what may go."""
+    """Why it must stay; `GONE` for what has gone already, None for what may go."""
     if stray.name not in present:
         exists = any(path.exists() for path in stray.paths)
-        return ("a manifest cannot be read" if problems else "a model needs it now") if exists else ""
+        return ("a manifest cannot be read" if problems else "a model needs it now") if exists else GONE
     if stray.name not in settled:
         return "it was written to just now"
     return "another process has locked it" if any(map(_is_locked, stray.paths)) else None

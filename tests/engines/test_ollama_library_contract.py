@@ -132,5 +132,3 @@ async def test_a_push_of_what_is_not_there_tells_no_path(engine: OllamaEngine) -
     with pytest.raises(NotFound, match="no model named nothing:here") as failed:
         [step async for step in engine.push("nothing:here")]
     assert "manifests" not in failed.value.message
-
-

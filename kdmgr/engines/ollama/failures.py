@@ -12,6 +12,7 @@ from kdmgr.units import printable
 if TYPE_CHECKING:
     from kdmgr.engines.ollama.host import ServerAddress
 
+
 def refused(address: ServerAddress, status: int, body: bytes, model: str | None) -> KdmgrError:
     """Our error for an HTTP status that is none of success."""
     text = _error_in(body)

@@ -133,12 +133,18 @@ def _explain(error: Exception) -> tuple[str, str]:
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused", REFUSED
         if isinstance(cause, ssl.SSLError):
-            return one_line(getattr(cause, "verify_message", "") or cause.reason or str(cause)), TLS
+            return _describe_tls(cause), TLS
         if isinstance(cause, socket.gaierror):
             reason = DNS
         if isinstance(cause, OSError) and cause.strerror:
             words = cause.strerror
     return one_line(words) or "the connection failed", reason
+
+
+def _describe_tls(error: ssl.SSLError) -> str:
+    """The certificate's fault in OpenSSL's words, else its constant as words: "wrong version number"."""
+    fault: str = getattr(error, "verify_message", "")
+    return one_line(fault or (error.reason or str(error)).replace("_", " ").lower())
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
