@@ -42,6 +42,13 @@ def add_host(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """`--store`: one of the two places that models are in."""
+    parser.add_argument(
+        "--store", choices=("kdmgr", "server"), help="only kdmgr's own store, or only the Ollama server (default: both)"
+    )
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """`--engine`."""
     parser.add_argument(

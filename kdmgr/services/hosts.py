@@ -94,7 +94,7 @@ async def check_host(services: Services, host: ChosenHost, current: bool, *, wit
         if not status.usable:
             return HostCheck(host, current, status, answer_s)
         try:
-            n_models = len(await engine.list_models())
+            n_models = len(await engine.list_models(within=within))
             loaded = tuple(await engine.loaded_models(within=within))
         except KdmgrError:
             return HostCheck(host, current, status, answer_s)

@@ -37,14 +37,20 @@ async def find_server_disk(
         return ServerDisk(None, f"{printable(host.words)} is another computer: its disk cannot be looked at from here")
     local = [listing for listing in listings if not listing.is_remote]
     if not local:
-        return ServerDisk(ModelStore(usual))
+        return _empty_disk(ModelStore(usual))
     told = await _told_folder(engine, local[0].name)
     for folder in dict.fromkeys(folder for folder in (told, usual) if folder is not None):
         store = ModelStore(folder)
-        if any(map(lambda listing: _holds(store, listing), local[:8])):
+        if any(_holds(store, listing) for listing in local[:8]):
             return ServerDisk(store)
     where = f"its models are in {printable(str(told))}, which cannot be read from here" if told else "it is not known"
     return ServerDisk(None, f"the folder of the server's models cannot be looked at: {where}")
+
+
+def _empty_disk(store: ModelStore) -> ServerDisk:
+    if store.models()[0]:
+        return ServerDisk(None, f"the server lists no models, so {printable(str(store.root))} is not its folder")
+    return ServerDisk(store)
 
 
 def _holds(store: ModelStore, listing: EngineListing) -> bool:

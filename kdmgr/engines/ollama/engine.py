@@ -80,9 +80,9 @@ class OllamaEngine:
         detail = f"{printable(describe(version))}, at {self._where}"
         return EngineStatus(self.name, True, detail, version=version, era=era(version))
 
-    async def list_models(self) -> list[EngineListing]:
+    async def list_models(self, *, within: float = REQUEST_S) -> list[EngineListing]:
         """What the server has installed; newest first. Remote models are marked."""
-        return [read_listing(item) for item in read_models(await self._server.get("/api/tags"))]
+        return [read_listing(item) for item in read_models(await self._server.get("/api/tags", within=within))]
 
     async def loaded_models(self, *, within: float = REQUEST_S) -> list[LoadedModel]:
         """What the server holds in memory."""
@@ -94,8 +94,7 @@ class OllamaEngine:
 
     async def find(self, name: str, *, within: float = REQUEST_S) -> EngineListing | None:
         """The installed model called `name`, compared without case; None when there is none."""
-        reply = await self._server.get("/api/tags", within=within)
-        listings = (read_listing(item) for item in read_models(reply))
+        listings = await self.list_models(within=within)
         return next((listing for listing in listings if _is_same(listing.name, name)), None)
 
     async def header(self, name: str) -> GgufHeader:
