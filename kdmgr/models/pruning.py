@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
+from kdmgr.errors import StorageFailed
+from kdmgr.models.locking import LOCK, StoreLock
 from kdmgr.models.own_store import OwnStore
 from kdmgr.models.store import ModelStore
 from kdmgr.models.survey import ASIDE, ORPHAN, Stray, find_strays, older_than
@@ -42,7 +44,7 @@ def prune_own(store: OwnStore, chosen: Sequence[Stray], age_s: float, clock: Cal
 def prune_shared(store: ModelStore, chosen: Sequence[Stray], age_s: float, clock: Callable[[], float] = time) -> Pruned:
     """Remove `chosen` from a store that others write to without a lock.
 
-    Only what is still a stray, was not written to for `age_s` seconds, and is not locked. A blob is put aside
+    Only what is still a stray, and was not written to for `age_s` seconds. A blob is put aside
     first and the manifests are read again: one that a model has begun to need goes back to its place.
     """
     now, problems = _look_again(store)
@@ -53,7 +55,7 @@ def prune_shared(store: ModelStore, chosen: Sequence[Stray], age_s: float, clock
     for stray in chosen:
         why = _reason_to_keep(stray, present, settled, problems)
         if why is None:
-            why = _remove_blob(store, stray) if stray.kind == ORPHAN else _unlink(stray.paths)
+            why = _remove(store, stray)
         if why is None or why == GONE:
             removed.append(stray)
         else:
@@ -74,21 +76,29 @@ def _reason_to_keep(stray: Stray, present: dict[str, Stray], settled: set[str], 
         return ("a manifest cannot be read" if problems else "a model needs it now") if exists else GONE
     if stray.name not in settled:
         return "it was written to just now"
-    return "another process has locked it" if any(map(_is_locked, stray.paths)) else None
+    return None
 
 
-def _is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock file beside `path`, where there is one."""
-    lock_path = path.with_name(f"{path.name}.lock")
-    if not lock_path.exists():
-        return False
-    from filelock import FileLock, Timeout
-
+def _remove_download(stray: Stray, folder: Path) -> str | None:
+    """Remove a download of kdmgr's own with its lock held; a kdmgr that still downloads holds it itself."""
     try:
-        with FileLock(lock_path, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
+        with StoreLock(folder, 0.0).hold("pruning", lambda sentence: None):
+            why = _unlink(stray.paths)
+    except StorageFailed:
+        return "another kdmgr is downloading it"
+    # Somebody may wait for the lock, or be about to; then the folder is theirs.
+    with suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+        folder.parent.rmdir()
+    return why
+
+
+def _remove(store: ModelStore, stray: Stray) -> str | None:
+    """Remove it; why it could not be."""
+    if stray.folder is not None:
+        return _remove_download(stray, stray.folder)
+    return _remove_blob(store, stray) if stray.kind == ORPHAN else _unlink(stray.paths)
 
 
 def _remove_blob(store: ModelStore, stray: Stray) -> str | None:

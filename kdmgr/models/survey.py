@@ -15,6 +15,8 @@ from kdmgr.models.store import ModelStore, file_size
 from kdmgr.models.stored_model import StoredModel
 
 ORPHAN, PARTIAL, TEMPORARY = "orphan", "partial", "temporary"
+PARTIAL_FOLDER = "partial"
+"""Of kdmgr's own store: one folder below it for each blob that is being downloaded, with a lock in it."""
 ASIDE = ".kdmgr-aside"
 """What a blob's name ends in while it is looked at once more before it is removed."""
 _BLOB = re.compile(r"sha256-([0-9a-f]{64})(?:\.kdmgr-aside)?")
@@ -36,6 +38,8 @@ class Stray:
     """What it takes on the disk; the holes of a sparse file take nothing."""
     modified_at: float
     """When it was last written to, in seconds since 1970: the newest of its files."""
+    folder: Path | None = None
+    """The folder that holds all of it and a lock, for a download of kdmgr's own."""
 
     @property
     def digest(self) -> str | None:
@@ -107,7 +111,7 @@ def survey(store: ModelStore) -> Survey:
 
 
 def find_strays(blobs: Path, needed: set[str], *, known: bool = True) -> tuple[Stray, ...]:
-    """What lies in `blobs` and belongs to no model, largest first.
+    """What lies in `blobs`, or among the downloads beside it, and belongs to no model; largest first.
 
     `known` says whether `needed` is all that models need: where it is not, no whole blob is called an orphan.
     """
@@ -119,6 +123,7 @@ def find_strays(blobs: Path, needed: set[str], *, known: bool = True) -> tuple[S
         if kind:
             groups.setdefault((kind, group), []).append(entry)
     strays = [stray for (kind, _), entries in groups.items() if (stray := _read_stray(kind, entries))]
+    strays += _downloads(blobs.parent / PARTIAL_FOLDER)
     return tuple(sorted(strays, key=lambda stray: (-stray.disk_bytes, stray.name)))
 
 
@@ -142,6 +147,20 @@ def _files(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
+def _downloads(folder: Path) -> list[Stray]:
+    """kdmgr's own downloads that are not complete; the running ones too, which hold their locks."""
+    try:
+        folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    except OSError:
+        return []
+    found = []
+    for each in folders:
+        entries = [entry for entry in _files(each) if not entry.name.startswith(".")]
+        if stray := _read_stray(PARTIAL, entries, folder=each):
+            found.append(stray)
+    return found
+
+
 def _classify(name: str) -> tuple[str, str]:
     """The kind of a file by its name, and what the files have in common that belong together; "" for strangers."""
     if match := _BLOB.fullmatch(name):
@@ -151,7 +170,7 @@ def _classify(name: str) -> tuple[str, str]:
     return (TEMPORARY, name) if _TEMPORARY.fullmatch(name) else ("", "")
 
 
-def _read_stray(kind: str, entries: list[os.DirEntry[str]]) -> Stray | None:
+def _read_stray(kind: str, entries: list[os.DirEntry[str]], folder: Path | None = None) -> Stray | None:
     """None when all of its files have gone meanwhile."""
     found: list[tuple[Path, os.stat_result]] = []
     for entry in entries:
@@ -162,11 +181,12 @@ def _read_stray(kind: str, entries: list[os.DirEntry[str]]) -> Stray | None:
     if not found:
         return None
     return Stray(
-        name=found[0][0].name,
+        name=f"{PARTIAL_FOLDER}/{folder.name}" if folder else found[0][0].name,
         kind=kind,
         paths=tuple(path for path, _ in found),
         disk_bytes=sum(map(_allocated, (status for _, status in found))),
         modified_at=max(status.st_mtime for _, status in found),
+        folder=folder,
     )
 
 

@@ -58,6 +58,8 @@ class Stock:
     server_problem: KdmgrError | None = None
     """Why the server's models are not among them."""
     problems: tuple[str, ...] = ()
+    out_of_reach: tuple[OllamaRef, ...] = ()
+    """Models of Ollama's store on this disk, which only its server changes, while none answers."""
 
     def choose(self, patterns: Sequence[str]) -> list[Held]:
         """The models that names or patterns like `qwen*` mean, each once.
@@ -82,16 +84,10 @@ class Stock:
         return next((held for held in self.models if held.place == place and held.ref.key == ref.key), None)
 
     def _match(self, pattern: str) -> list[Held]:
-        if _is_pattern(pattern):
-            found = [held for held in self.models if matches(held.name, pattern)]
-            if not found:
-                raise self._missing(pattern)
-            return found
-        key = parse_ollama_name(pattern).key
-        found = [held for held in self.models if held.ref.key == key]
+        found = [held for held in self.models if _means(pattern, held.ref)]
         if not found:
             raise self._missing(pattern)
-        if len(found) > 1:
+        if len(found) > 1 and not _is_pattern(pattern):
             raise UsageError(
                 f"{found[0].name} is in kdmgr's store and on the Ollama server",
                 hint="say which: --store kdmgr or --store server",
@@ -102,6 +98,8 @@ class Stock:
         if self.server_problem is not None:
             problem = self.server_problem
             message = f"kdmgr's store has no {printable(pattern)}, and {problem.message}"
+            if any(_means(pattern, ref) for ref in self.out_of_reach):
+                message = f"{printable(pattern)} is in Ollama's store, which only its server changes; {problem.message}"
             return type(problem)(message, hint=problem.hint, reason=problem.reason)
         import difflib
 
@@ -125,7 +123,8 @@ async def take_stock(services: Services, *, place: str | None = None) -> Stock:
     except KdmgrError as error:
         if place == SERVER:
             raise
-        return Stock(tuple(own), ServerDisk(None, error.message), error, tuple(problems))
+        there = () if services.host.is_remote else tuple(model.ref for model in services.library.ollama.models()[0])
+        return Stock(tuple(own), ServerDisk(None, error.message), error, tuple(problems), there)
     finally:
         await engine.close()
     if disk.store is not None and disk.store.root.resolve() == services.library.own.root.resolve():
@@ -138,6 +137,10 @@ def matches(name: str, pattern: str) -> bool:
     """Whether a shell pattern means a model, with its tag or without; upper and lower case are the same."""
     name, pattern = name.lower(), pattern.lower()
     return fnmatchcase(name, pattern) or (":" not in pattern and fnmatchcase(name.rpartition(":")[0], pattern))
+
+
+def _means(pattern: str, ref: OllamaRef) -> bool:
+    return matches(str(ref), pattern) if _is_pattern(pattern) else parse_ollama_name(pattern).key == ref.key
 
 
 def _is_pattern(text: str) -> bool:

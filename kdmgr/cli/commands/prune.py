@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_host, add_store, add_yes
-from kdmgr.units import format_bytes, format_duration
+from kdmgr.units import format_bytes, format_duration, printable
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
@@ -63,7 +63,8 @@ def _print_plan(plan: PrunePlan, console: Console) -> None:
     for problem in survey.problems:
         console.note(f"warning: {problem}; so no whole file of {survey.root} is removed")
     for stray in plan.chosen:
-        console.print(f"{stray.kind:<10} {format_bytes(stray.disk_bytes):>11}  {survey.root.name}/blobs/{stray.name}")
+        path = stray.folder or stray.paths[0]
+        console.print(f"{stray.kind:<10} {format_bytes(stray.disk_bytes):>11}  {printable(str(path))}")
     if plan.too_young:
         size = format_bytes(sum(stray.disk_bytes for stray in plan.too_young))
         age = format_duration(plan.age_s)

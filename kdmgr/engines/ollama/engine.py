@@ -106,6 +106,13 @@ class OllamaEngine:
             reply = await self._server.post("/api/show", {"model": name, "verbose": True}, within=VERBOSE_S)
         return build_header(name, reply)
 
+    async def describe(self, name: str) -> tuple[ShownModel, GgufHeader]:
+        """All that the server tells of a model, arrays too, and the header that follows from it: some 10 MB."""
+        from kdmgr.engines.ollama.shown_header import build_header
+
+        reply = await self._server.post("/api/show", {"model": name, "verbose": True}, within=VERBOSE_S)
+        return read_shown(reply), build_header(name, reply)
+
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream one answer; it ends with `ChatStats`. Closing it closes the connection, which stops the server.
 

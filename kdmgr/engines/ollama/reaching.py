@@ -20,6 +20,10 @@ PROXY_HINT = "look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; NO_PROXY={host} goe
 _LONGEST = 400
 
 
+class ConnectionBroke(EngineFailed):
+    """The connection to a server broke in the middle of an answer."""
+
+
 def transport_failure(address: ServerAddress, error: Exception, platform: str) -> KdmgrError:
     """Our error for one of httpx's."""
     import httpx
@@ -43,7 +47,7 @@ def transport_failure(address: ServerAddress, error: Exception, platform: str) -
                 hint="OLLAMA_HOST is like 127.0.0.1:11434 or https://example.com/ollama",
                 reason=ADDRESS,
             )
-    return EngineFailed(
+    return ConnectionBroke(
         f"the connection to the Ollama server at {printable(address.url)} broke: {one_line(str(error)) or 'closed'}",
         hint="it may have stopped or run out of memory: look at its log",
         reason=BROKEN,
