@@ -86,7 +86,7 @@ async def test_a_deleted_model_stays_in_memory_until_it_is_unloaded(engine: Olla
 
 
 @pytest.fixture
-def registry(real_host: str | None) -> Iterator[PushRegistry | None]:  # noqa: F811
+def registry(real_host: str | None) -> Iterator[PushRegistry | None]:
     if real_host is None:
         yield None
         return

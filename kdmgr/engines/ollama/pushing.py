@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.engines.ollama.checks import count, text
+from kdmgr.engines.ollama.reaching import one_line
 from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound
 from kdmgr.units import printable
 
@@ -28,7 +29,7 @@ class PushProgress:
 def read_progress(reply: Mapping[str, Any]) -> PushProgress:
     """One line of the stream; the server leaves `completed` out while it is 0."""
     return PushProgress(
-        status=text(reply.get("status")) or "",
+        status=one_line(text(reply.get("status")) or "")[:80],
         digest=text(reply.get("digest")),
         completed=count(reply.get("completed")) or 0,
         total=count(reply.get("total")) or None,
@@ -37,7 +38,7 @@ def read_progress(reply: Mapping[str, Any]) -> PushProgress:
 
 def push_failed(problem: str, name: str) -> KdmgrError:
     """Our error for the line that ends a push."""
-    line = " ".join(printable(problem).split())[:400]
+    line = one_line(problem)
     if line.startswith("open ") or "file does not exist" in line:
         # The server tells where it looked for the manifest, which is nobody's business.
         return NotFound(f"the server has no model named {printable(name)}", hint="see what it has: kdmgr list")
