@@ -90,7 +90,7 @@ def _ollama_store(folder: Path) -> Finding:
     except OSError:
         readable = False
     if readable:
-        return Finding(topic, "ok", f"{folder} (read, never written)")
+        return Finding(topic, "ok", f"{folder} (read; changed through its server)")
     hint = "set OLLAMA_MODELS if Ollama keeps its models elsewhere"
     return Finding(topic, "warning", f"no models can be read at {folder}", hint)
 
