@@ -1,10 +1,15 @@
 """Settings: `config.toml` in the config folder, under the environment, under the command line.
 
 engine = "auto"              # or "ollama", "llamacpp"
-host = "http://127.0.0.1:11434"
+host = "gpu-box"             # one of [hosts.…], or an address
 ctx_size = "8k"
 cache_type = "q8_0"
 theme = "textual-dark"
+
+[hosts.gpu-box]
+url = "http://192.168.1.20:11434"
+gpus = ["RTX 3060 12GB"]     # what fit plans for
+memory = "64GiB"             # of the host; optional
 """
 
 from __future__ import annotations
@@ -14,9 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdmgr.errors import UsageError
-from kdmgr.units import parse_count
+from kdmgr.units import parse_bytes, parse_count
 
 ENGINES = ("auto", "ollama", "llamacpp")
+CONFIG_FILE = "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedHost:
+    """A server that the user gave a name."""
+
+    name: str
+    url: str
+    gpus: tuple[str, ...] = ()
+    """Its GPUs as `--gpu` takes them; empty where they were not declared."""
+    memory_bytes: int | None = None
+    """Of its host memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +43,19 @@ class Settings:
 
     engine: str = "auto"
     host: str | None = None
+    """The name of one of `hosts`, or an address."""
     n_ctx: int | None = None
     cache_type: str | None = None
     theme: str | None = None
+    hosts: tuple[NamedHost, ...] = ()
+
+    def find_host(self, name: str | None) -> NamedHost | None:
+        """The host of this name, compared without case."""
+        return next((host for host in self.hosts if name and host.name.lower() == name.strip().lower()), None)
 
 
 _KEYS = ("engine", "host", "ctx_size", "cache_type", "theme")
+_HOST_KEYS = ("url", "gpus", "memory")
 
 
 def load_settings(folder: Path) -> Settings:
@@ -38,25 +63,30 @@ def load_settings(folder: Path) -> Settings:
 
     Raises `UsageError` for a file that is no TOML, a key that does not exist or a value of the wrong type.
     """
-    path = folder / "config.toml"
+    path = folder / CONFIG_FILE
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}", hint="mend or remove the file") from error
+    return parse_settings(text, path)
+
+
+def parse_settings(text: str, path: Path) -> Settings:
+    """The settings that `text` holds; `path` is only named in errors."""
     import tomllib
 
     try:
         return _check(tomllib.loads(text), path)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}", hint="mend the line that it names") from error
 
 
 def _check(values: Mapping[str, object], path: Path) -> Settings:
-    unknown = sorted(set(values) - set(_KEYS))
+    unknown = sorted(set(values) - {*_KEYS, "hosts"})
     if unknown:
-        raise UsageError(f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join(_KEYS)}")
+        raise UsageError(f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join(_KEYS)}, hosts")
     texts = {key: _text(values, key, path) for key in _KEYS if key != "ctx_size"}
     if texts["engine"] not in (None, *ENGINES):
         raise UsageError(f"{path}: engine is {texts['engine']!r}", hint=f"one of {', '.join(ENGINES)}")
@@ -67,7 +97,31 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
         n_ctx=None if ctx_size is None else parse_count(str(ctx_size)),
         cache_type=texts["cache_type"],
         theme=texts["theme"],
+        hosts=_read_hosts(values.get("hosts"), path),
     )
+
+
+def _read_hosts(value: object, path: Path) -> tuple[NamedHost, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping) or not all(isinstance(entry, Mapping) for entry in value.values()):
+        raise UsageError(f"{path}: hosts holds no tables", hint='write [hosts.NAME] and below it url = "…"')
+    return tuple(_read_host(name, entry, path) for name, entry in value.items())
+
+
+def _read_host(name: str, entry: Mapping[str, object], path: Path) -> NamedHost:
+    where = f"{path}: hosts.{name}"
+    unknown = sorted(set(entry) - set(_HOST_KEYS))
+    if unknown:
+        raise UsageError(f"{where}: no such setting: {unknown[0]}", hint=f"a host has {', '.join(_HOST_KEYS)}")
+    url, gpus, memory = entry.get("url"), entry.get("gpus", []), entry.get("memory")
+    if not isinstance(url, str) or not url.strip():
+        raise UsageError(f"{where} has no url", hint='write url = "http://192.168.1.20:11434"')
+    if not isinstance(gpus, list) or not all(isinstance(gpu, str) for gpu in gpus):
+        raise UsageError(f"{where}: gpus is {gpus!r}, not a list of names", hint='write gpus = ["RTX 3060 12GB"]')
+    if memory is not None and not isinstance(memory, str):
+        raise UsageError(f"{where}: memory is {memory!r}, not a text", hint='write memory = "64GiB"')
+    return NamedHost(name, url, tuple(gpus), None if memory is None else parse_bytes(memory))
 
 
 def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:

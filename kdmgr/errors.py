@@ -12,10 +12,12 @@ class KdmgrError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.reason = reason
+        """A word for programs, where one kind of failure has several causes: "refused", "timeout", "dns" …"""
 
 
 class UsageError(KdmgrError):

@@ -13,3 +13,25 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether `host` is this machine by one of its own names or addresses. Asks no name server."""
+    if is_loopback(host):
+        return True
+    import socket
+
+    if host.lower() == socket.gethostname().lower():
+        return True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        packed = socket.inet_pton(family, host)
+    except OSError:
+        return False
+    try:
+        # Only an address of its own can be bound to.
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((socket.inet_ntop(family, packed), 0))
+            return True
+    except OSError:
+        return False

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things are. `ollama_models` is read, never written."""
+    """Where things are. `ollama_models` is read; only pruning removes from it, what is left over and after asking."""
 
     data: Path
     config: Path

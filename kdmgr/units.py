@@ -10,6 +10,9 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
 _COUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([km]?)\s*", re.IGNORECASE)
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+MAX_SECONDS = 100 * 365 * 86400
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 # C0 and C1 control characters, and the marks that reorder the text around them: none may reach a terminal.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -84,6 +87,18 @@ def format_duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of `30s`, `90m`, `1h30m`, `2d` or `1w`. A bare number is refused: no unit, no time."""
+    wanted = "".join(text.split())
+    parts = list(_TIME.finditer(wanted))
+    if not parts or "".join(part[0] for part in parts) != wanted:
+        raise UsageError(f"not a time: {text!r}", hint="give a number with a unit, like 30s, 90m, 1h30m or 2d")
+    seconds = sum(float(part[1]) * _SECONDS[part[2].lower()] for part in parts)
+    if seconds > MAX_SECONDS:
+        raise UsageError(f"{text} is more than a hundred years", hint="up to 36500d")
+    return round(seconds)
 
 
 def printable(text: str) -> str:

@@ -35,7 +35,18 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
 
 def add_host(parser: argparse.ArgumentParser) -> None:
     """`--host`."""
-    parser.add_argument("--host", metavar="URL", help="the Ollama server (default: OLLAMA_HOST, else this machine)")
+    parser.add_argument(
+        "--host",
+        metavar="NAME|URL",
+        help="the Ollama server, by address or as `kdmgr hosts` names it (default: OLLAMA_HOST, else the current one)",
+    )
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """`--store`: one of the two places that models are in."""
+    parser.add_argument(
+        "--store", choices=("kdmgr", "server"), help="only kdmgr's own store, or only the Ollama server (default: both)"
+    )
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:

@@ -109,6 +109,10 @@ class EngineStatus:
     """A version and an address, or the reason."""
     hint: str | None = None
     version: str | None = None
+    reason: str | None = None
+    """Why not, as a word for programs: "refused", "timeout", "dns", "tls", "proxy", "forbidden" …"""
+    era: str | None = None
+    """Of a server that runs models differently in each: "A", "B1", "B2" or "C"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ class Host:
     """The CPU and its memory, within the limits a container sets."""
 
     cpu: str | None
-    n_cores: int
-    """Cores this process may use."""
+    n_cores: int | None
+    """Cores this process may use; None for another computer's."""
     total_bytes: int | None
     available_bytes: int | None
     basis: str
@@ -94,6 +94,10 @@ class Machine:
     declared: bool = False
     """Whether the devices were named by the user rather than found."""
     probes: tuple[Probe, ...] = ()
+    owner: str | None = None
+    """The name of another computer that this is; None for this one and for a declared one."""
+    devices_known: bool = True
+    """False for another computer whose devices nobody declared: then there are none here, and nothing fits or not."""
 
     @property
     def total_device_bytes(self) -> int:

@@ -96,6 +96,9 @@ class OwnStore(ModelStore):
 
     def write_manifest(self, ref: OllamaRef, manifest: Manifest) -> StoredModel:
         """Make the model visible, in place of one of the same name. Hold the lock."""
+        return self._write_encoded(ref, encode_manifest(manifest))
+
+    def _write_encoded(self, ref: OllamaRef, encoded: bytes) -> StoredModel:
         spelled = self._spell(ref)
         with suppress(Unreadable):
             before = self.find(spelled)
@@ -103,8 +106,20 @@ class OwnStore(ModelStore):
         path = self.manifest_path(spelled)
         with storage_errors(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._publish(path, encode_manifest(manifest))
+        self._publish(path, encoded)
         return self._read_manifest(spelled, path)
+
+    def copy(self, source: StoredModel, ref: OllamaRef) -> StoredModel:
+        """Give a model a second name, in place of one that has it; the blobs are shared. Hold the lock.
+
+        `StorageFailed` when the source has been removed or replaced since it was looked up.
+        """
+        current = self.find(source.ref)
+        if current is None or current.digest != source.digest:
+            raise StorageFailed(f"{source.ref} has been replaced meanwhile", hint="see kdmgr list, and try again")
+        with storage_errors(self.root):
+            encoded = self.manifest_path(current.ref).read_bytes()
+        return self._write_encoded(ref, encoded)
 
     def would_free(self, models: list[StoredModel]) -> int:
         """Bytes that removing `models` gives back: blobs that no other model shares."""

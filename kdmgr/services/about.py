@@ -12,10 +12,22 @@ from kdmgr.refs import parse_ollama_name
 from kdmgr.services.receipts import ImportReceipt
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kdmgr.catalog.match import Match
-    from kdmgr.gguf.header import GgufHeader
-    from kdmgr.models.store import ParameterValue
+    from kdmgr.gguf.header import GgufHeader, TensorInfo, Value
+    from kdmgr.models.store import ParameterValue, StoredModel
     from kdmgr.services.app import Services
+    from kdmgr.services.library import InstalledModel
+
+
+@dataclass(frozen=True, slots=True)
+class Projector:
+    """What lets a model see or hear. `size` in bytes; None where a server does not tell it."""
+
+    size: int | None
+    facts: Mapping[str, Value]
+    """Keys of its GGUF header, without arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +36,12 @@ class About:
 
     name: str
     store: str
-    size: int
+    """"kdmgr", "ollama" or "server"."""
+    size: int | None
     digest: str
-    path: Path
+    path: Path | None
+    """Of its GGUF file; None for a model of a server."""
+    modified_at: datetime | None
     shape: ModelShape
     template: str | None
     """The Modelfile's, else the file's own."""
@@ -39,13 +54,31 @@ class About:
     """Type, number of tensors, bytes; largest first."""
     match: Match | None
     receipt: ImportReceipt | None
+    capabilities: tuple[str, ...]
+    """In Ollama's words: completion, embedding, vision, tools, insert, thinking …"""
+    projector: Projector | None
+    metadata: Mapping[str, Value]
+    tensors: tuple[TensorInfo, ...]
 
 
 def about_model(services: Services, name: str) -> About:
-    """Look `name` up everywhere. `NotFound` when it is not installed."""
+    """Look `name` up: in the stores, then on the server; a server named for this run is asked alone.
+
+    Blocks on the network; not for a running event loop. `NotFound` when nobody has it.
+    """
+    ref = parse_ollama_name(name)
+    if not services.host_is_named and (model := services.library.find(ref)):
+        return _about_installed(services, model)
+    from kdmgr.services.server_about import about_on_server
+
+    found = about_on_server(services, ref)
+    return found or _about_installed(services, services.library.require(ref))
+
+
+def _about_installed(services: Services, model: InstalledModel) -> About:
+    from kdmgr.services.capabilities import find_capabilities
     from kdmgr.services.students import match_installed
 
-    model = services.library.require(parse_ollama_name(name))
     stored, header = model.stored, services.library.header(model)
     written, in_file = stored.text("template"), header.text("tokenizer.chat_template")
     return About(
@@ -54,17 +87,31 @@ def about_model(services: Services, name: str) -> About:
         size=model.size,
         digest=stored.digest,
         path=stored.model_path,
+        modified_at=model.modified_at,
         shape=read_shape(header),
         template=written or in_file,
-        template_words=_describe_template(written, in_file),
+        template_words=describe_template(written, in_file),
         system=stored.text("system"),
         parameters=stored.parameters,
         messages=stored.messages,
         licenses=stored.licenses,
-        tensor_types=_tensor_types(header),
+        tensor_types=count_types(header),
         match=match_installed(model, services.library, services.catalog),
         receipt=services.receipts.find(stored.ref),
+        capabilities=find_capabilities(header, written or in_file, has_projector=stored.projector_path is not None),
+        projector=_read_projector(services, stored),
+        metadata=header.metadata,
+        tensors=header.tensors,
     )
+
+
+def _read_projector(services: Services, stored: StoredModel) -> Projector | None:
+    layer, path = stored.manifest.find("projector"), stored.projector_path
+    if layer is None or path is None:
+        return None
+    header = services.headers.read(path, layer.digest)
+    facts = {key: value for key, value in header.metadata.items() if isinstance(value, bool | int | float | str)}
+    return Projector(layer.size, facts)
 
 
 def to_modelfile(about: About) -> str:
@@ -72,7 +119,7 @@ def to_modelfile(about: About) -> str:
     from kdmgr.modelfile.commands import Command, Modelfile
     from kdmgr.modelfile.render import render
 
-    commands = [Command("from", str(about.path))]
+    commands = [Command("from", str(about.path or about.name))]
     if about.template and about.template_words.endswith("Modelfile"):
         commands.append(Command("template", about.template))
     if about.system is not None:
@@ -87,7 +134,8 @@ def to_modelfile(about: About) -> str:
     return render(Modelfile(tuple(commands), {}))
 
 
-def _describe_template(written: str | None, in_file: str | None) -> str:
+def describe_template(written: str | None, in_file: str | None) -> str:
+    """Its family, and where it stands."""
     from kdmgr.modelfile.templates import detect_family
 
     text = written or in_file
@@ -98,7 +146,8 @@ def _describe_template(written: str | None, in_file: str | None) -> str:
     return f"{family.name if family else 'of no known family'}, {where}"
 
 
-def _tensor_types(header: GgufHeader) -> tuple[tuple[str, int, int], ...]:
+def count_types(header: GgufHeader) -> tuple[tuple[str, int, int], ...]:
+    """Tensors by type: name, number, bytes; largest first."""
     counts: dict[str, tuple[int, int]] = {}
     for tensor in header.tensors:
         count, size = counts.get(tensor.type.name, (0, 0))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.finding import FoundModel
+    from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.importing import Importing
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.library import Library
@@ -45,8 +46,7 @@ class Services:
         self.settings = settings
         self.host_is_named = host is not None
         """Whether the server was named for this run, and not only where one may be found."""
-        self.host = host or settings.host
-        """The Ollama server; None leaves it to OLLAMA_HOST."""
+        self._asked_host = host
         self._env = env
         self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
@@ -60,6 +60,13 @@ class Services:
         """Close the connections that were opened; idempotent."""
         if "web" in self.__dict__:
             self.web.close()
+
+    @cached_property
+    def host(self) -> ChosenHost:
+        """The Ollama server of this run."""
+        from kdmgr.services.hosts import choose_host
+
+        return choose_host(self.settings, self._env, self._asked_host)
 
     @cached_property
     def headers(self) -> HeaderCache:
@@ -165,14 +172,37 @@ class Services:
     def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
         """Plan and judge; pure arithmetic."""
         from kdmgr.fit.assess import assess
+        from kdmgr.services.planning import without_devices
 
-        return assess(shape, machine, options, ref=ref, source=source)
+        report = assess(shape, machine, options, ref=ref, source=source)
+        return report if machine.devices_known else without_devices(report, self.host)
 
-    def fit(self, text: str, machine: Machine, options: RunOptions) -> Assessment:
-        """The whole answer to `kdmgr fit`: the report, and the student that the model is."""
+    def machine_of(self, source: str) -> Machine:
+        """The machine that would run a model found in `source`, unless `plan_for` named one.
+
+        A server on another computer is planned for by what the config declares of it, never by what is here.
+        """
+        from kdmgr.services.machines import declare
+        from kdmgr.services.planning import remote_machine, runs_on_server
+
+        there = remote_machine(self.host) if runs_on_server(source, self.host, named=self.host_is_named) else None
+        if self._declared != ((), None):
+            return declare(self.paths, *self._declared, host=there.host if there else None)
+        return there or self._this_machine
+
+    @cached_property
+    def _this_machine(self) -> Machine:
+        """This machine as it was when it was first planned for: several models are judged by one state of it."""
+        return self.machine()
+
+    def fit(self, text: str, machine: Machine | None, options: RunOptions) -> Assessment:
+        """The whole answer to `kdmgr fit`: the report, and the student that the model is.
+
+        Without a machine it is the one that would run the model.
+        """
         return self.assess_found(self.find(parse_ref(text)), machine, options)
 
-    def assess_found(self, found: FoundModel, machine: Machine, options: RunOptions) -> Assessment:
+    def assess_found(self, found: FoundModel, machine: Machine | None, options: RunOptions) -> Assessment:
         """The answer for a model whose header is at hand."""
         from dataclasses import replace
 
@@ -180,6 +210,7 @@ class Services:
         from kdmgr.services.rows import Assessment
 
         shape = read_shape(found.header)
+        machine = machine or self.machine_of(found.source)
         options = self._for_engine(found, machine, options)
         if not options.projector_bytes:
             options = replace(options, projector_bytes=found.projector_bytes)
@@ -208,7 +239,7 @@ class Services:
         """What a server on this machine holds on its devices; nothing when none answers."""
         return self.server_models.loaded()
 
-    def fit_quants(self, ref: HubRef, machine: Machine, options: RunOptions) -> Ladder:
+    def fit_quants(self, ref: HubRef, machine: Machine | None, options: RunOptions) -> Ladder:
         """The answer for every quant of a repository."""
         from kdmgr.services.ladder import assess_quants
 
@@ -266,7 +297,13 @@ class Services:
         """A client of the Ollama server."""
         from kdmgr.engines.ollama import OllamaEngine
 
-        return OllamaEngine(self.host, self._env)
+        return OllamaEngine(self.host.address.url, self._env)
+
+    def engine_at(self, host: ChosenHost) -> OllamaEngine:
+        """A client of one of several servers."""
+        from kdmgr.engines.ollama import OllamaEngine
+
+        return OllamaEngine(host.address.url, self._env)
 
     def embedded_engine(self) -> Engine:
         """llama.cpp in a worker process."""
@@ -290,7 +327,7 @@ class Services:
 
         from kdmgr.services.diagnosis import diagnose
 
-        return diagnose(self.paths, self.detect_machine(), asyncio.run(self.engine_statuses()))
+        return diagnose(self.paths, self.detect_machine(), asyncio.run(self.engine_statuses()), self.host)
 
     def _match(self, found: FoundModel, shape: ModelShape) -> Match | None:
         from kdmgr.catalog.facts import read_facts

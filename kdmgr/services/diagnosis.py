@@ -6,11 +6,15 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdmgr.engines.protocol import EngineStatus
 from kdmgr.fit.machine import Machine
 from kdmgr.paths import Paths
 from kdmgr.units import GIB, format_bytes
+
+if TYPE_CHECKING:
+    from kdmgr.services.hosts import ChosenHost
 
 _LOW_DISK = 5 * GIB
 
@@ -25,9 +29,22 @@ class Finding:
     hint: str | None = None
 
 
-def diagnose(paths: Paths, machine: Machine, engines: list[EngineStatus]) -> list[Finding]:
+def diagnose(paths: Paths, machine: Machine, engines: list[EngineStatus], host: ChosenHost) -> list[Finding]:
     """Everything a newcomer would have to check, in the order to mend it."""
-    return [*_engines(engines), *_folders(paths), *_devices(machine)]
+    return [*_engines(engines), _host(host), *_folders(paths), *_devices(machine)]
+
+
+def _host(host: ChosenHost) -> Finding:
+    """Which server is meant, why, and whether fit can tell what runs there."""
+    basis = {"--host": "named by --host", "default": "by default"}.get(host.basis, f"chosen by {host.basis}")
+    detail = f"{host.words}: {host.address.url}, {basis}"
+    gpus = ", ".join(host.named.gpus) if host.named else ""
+    if gpus:
+        return Finding("Ollama host", "ok", f"{detail}; fit plans for {gpus}")
+    if host.is_remote:
+        hint = f'declare them: kdmgr hosts add NAME {host.address.url} --gpu "RTX 3060 12GB" --replace'
+        return Finding("Ollama host", "warning", f"{detail}; another computer, whose GPUs are not known", hint)
+    return Finding("Ollama host", "ok", detail)
 
 
 def _engines(engines: list[EngineStatus]) -> list[Finding]:
@@ -73,7 +90,7 @@ def _ollama_store(folder: Path) -> Finding:
     except OSError:
         readable = False
     if readable:
-        return Finding(topic, "ok", f"{folder} (read, never written)")
+        return Finding(topic, "ok", f"{folder} (read; changed through its server)")
     hint = "set OLLAMA_MODELS if Ollama keeps its models elsewhere"
     return Finding(topic, "warning", f"no models can be read at {folder}", hint)
 

@@ -11,7 +11,6 @@ from kdmgr.services.opening import OpenedModel
 from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
-    from kdmgr.fit.machine import Machine
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.services.app import Services
 
@@ -36,14 +35,6 @@ class FoundModel:
     """Whether the header was known already."""
     notes: tuple[str, ...] = ()
     """What a reader must be told of the answer."""
-    server_note: str | None = None
-    """The same, where the model is on another computer and this one is planned for."""
-
-    def notes_for(self, machine: Machine) -> tuple[str, ...]:
-        """What a reader must be told when `machine` was planned for."""
-        if self.server_note is None or machine.declared:
-            return self.notes
-        return (*self.notes, self.server_note)
 
 
 def find_model(services: Services, ref: ModelRef) -> FoundModel:

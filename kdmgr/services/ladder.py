@@ -29,10 +29,11 @@ class Ladder:
     """A sentence for each file that could not be read."""
 
 
-def assess_quants(services: Services, ref: HubRef, machine: Machine, options: RunOptions) -> Ladder:
+def assess_quants(services: Services, ref: HubRef, machine: Machine | None, options: RunOptions) -> Ladder:
     """Assess every quant of the repository `ref`. Raises what kept all of them from being read."""
     from kdmgr.services.hub_models import find_quants
 
+    machine = machine or services.machine_of("huggingface")
     rungs: list[Assessment] = []
     problems: list[Unreadable] = []
     for found in find_quants(services, ref):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import NotFound, UsageError
+from kdmgr.errors import NotFound
 from kdmgr.models.own_store import OwnStore
 from kdmgr.models.store import ModelStore, StoredModel
-from kdmgr.refs import OllamaRef, parse_ollama_name
+from kdmgr.refs import OllamaRef
 
 if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
@@ -88,29 +88,6 @@ class Library:
     def header(self, model: InstalledModel) -> GgufHeader:
         """The header of its weights, from the cache where it has been read before."""
         return self._headers.read(model.stored.model_path, model.stored.model_digest)
-
-    def choose_for_removal(self, names: list[str]) -> list[InstalledModel]:
-        """The models of these names in kdmgr's own store; nothing of Ollama's is ever removed from here."""
-        chosen: dict[tuple[str, str, str, str], InstalledModel] = {}
-        for name in names:
-            ref = parse_ollama_name(name)
-            stored = self.own.find(ref)
-            if stored is None:
-                if self.ollama.find(ref) is not None:
-                    raise UsageError(f"{ref} is in Ollama's store", hint=f"remove it there: ollama rm {ref}")
-                raise NotFound(f"no model named {ref} is installed", hint=self._suggest(ref))
-            chosen[ref.key] = InstalledModel(stored, OWN)
-        return list(chosen.values())
-
-    def would_free(self, models: list[InstalledModel]) -> int:
-        """Bytes that removing these gives back."""
-        return self.own.would_free([model.stored for model in models])
-
-    def remove(self, models: list[InstalledModel]) -> None:
-        """Remove models of kdmgr's own store."""
-        with self.own.locked(f"removing {', '.join(model.name for model in models)}"):
-            for model in models:
-                self.own.remove(model.stored)
 
     def _stores(self) -> list[tuple[str, ModelStore]]:
         """kdmgr's store and Ollama's; once where OLLAMA_MODELS is kdmgr's own."""

@@ -18,12 +18,12 @@ def detect(paths: Paths, env: Mapping[str, str]) -> Machine:
     return replace(machine, host=_with_bandwidth(machine.host, paths))
 
 
-def declare(paths: Paths, gpus: Sequence[str], vram: str | None) -> Machine:
-    """The named devices in this host."""
+def declare(paths: Paths, gpus: Sequence[str], vram: str | None, host: Host | None = None) -> Machine:
+    """The named devices in `host`, or in this one."""
     from kdmgr.hardware.declared import declare_machine
     from kdmgr.units import parse_bytes
 
-    host = _with_bandwidth(probe_host(), paths)
+    host = host or _with_bandwidth(probe_host(), paths)
     return declare_machine(gpus, None if vram is None else parse_bytes(vram), host)
 
 
@@ -33,7 +33,7 @@ def _with_bandwidth(host: Host, paths: Paths) -> Host:
 
     bandwidth = remembered_bandwidth(paths.cache, host)
     if bandwidth is None:
-        bandwidth = measure_host_bandwidth(host.n_cores)
+        bandwidth = measure_host_bandwidth(host.n_cores or 1)
         if bandwidth is not None:
             # A cache that cannot be written only costs the next run the same half second.
             with suppress(OSError):

@@ -56,8 +56,10 @@ class Assessment:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must be told of the figures, and of where they are from."""
-        found = self.found.notes_for(self.report.machine) if self.found else ()
-        return (*found, *self.report.options.notes)
+        from kdmgr.services.planning import planned_for
+
+        found = self.found.notes if self.found else ()
+        return (*found, *planned_for(self.report.machine), *self.report.options.notes)
 
 
 def require_ref(row: ModelRow) -> ModelRef:

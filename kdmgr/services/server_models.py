@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kdmgr.errors import KdmgrError, NotFound, ServerUnreachable
 from kdmgr.refs import OllamaRef
-from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,12 +94,10 @@ class ServerModels:
         header = known or await engine.header(listing.name)
         if listing.digest:
             self._headers.keep_remote(f"shown {listing.digest}", origin, header)
-        elsewhere = f"the model is on {printable(engine.address.host)}, but the machine planned for is this one"
         return FoundModel(
             ref=ref,
             source="server",
             header=header,
             manifest_digest=listing.digest or None,
             from_cache=known is not None,
-            server_note=None if engine.address.is_loopback else f"{elsewhere}: name its card with --gpu",
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def installed_rows(library: Library, catalog: Catalog) -> list[ModelRow]:
     """One row for each installed model, newest first; headers come from the cache where they can."""
-    return [_installed_row(model, library, catalog) for model in library.list_models()[0]]
+    return [installed_row(model, library, catalog) for model in library.list_models()[0]]
 
 
 def catalog_rows(catalog: Catalog, installed: list[ModelRow]) -> list[ModelRow]:
@@ -30,7 +30,7 @@ def catalog_rows(catalog: Catalog, installed: list[ModelRow]) -> list[ModelRow]:
 
 def server_rows(listings: list[EngineListing], catalog: Catalog) -> list[ModelRow]:
     """One row for each model that a server lists."""
-    return [_server_row(listing, catalog) for listing in listings]
+    return [server_row(listing, catalog) for listing in listings]
 
 
 def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -> Match | None:
@@ -56,7 +56,8 @@ def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -
     return match_student(facts, catalog)
 
 
-def _installed_row(model: InstalledModel, library: Library, catalog: Catalog) -> ModelRow:
+def installed_row(model: InstalledModel, library: Library, catalog: Catalog) -> ModelRow:
+    """What can be said of one installed model."""
     parameters = quant = n_ctx_train = None
     try:
         from kdmgr.gguf.shape import read_shape
@@ -100,7 +101,8 @@ def _catalog_ref(tag: OllamaTag | None) -> OllamaRef | None:
     return parse_ollama_name(tag.tag) if tag else None
 
 
-def _server_row(listing: EngineListing, catalog: Catalog) -> ModelRow:
+def server_row(listing: EngineListing, catalog: Catalog) -> ModelRow:
+    """What can be said of a model that a server lists."""
     from kdmgr.catalog.facts import ModelFacts
     from kdmgr.catalog.match import match_student
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 # The folder of the server's models is the only thing in its replies that tells on the machine.
-_BLOBS = re.compile(rb'[^"\s]*(?=/blobs/sha256-)')
+_BLOBS = re.compile(rb'[^"\s]*(?=/blobs/sha256-|/manifests/registry\.)')
 
 
 class Recorder(httpx.AsyncBaseTransport):

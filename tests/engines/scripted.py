@@ -136,7 +136,7 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self._note_leaving()
 
-        do_GET = do_POST = _answer  # noqa: N815
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

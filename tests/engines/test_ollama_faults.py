@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from kdmgr.engines.ollama import OllamaEngine, parse_host
-from kdmgr.engines.ollama.failures import transport_failure
+from kdmgr.engines.ollama.reaching import transport_failure
 from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatRequest, ChatStats, EngineModel, ModelLoading
 from kdmgr.errors import EngineFailed, KdmgrError, NotFound, ServerUnreachable
 from tests.engines.scripted import Reply, ScriptedServer, json_reply, line
@@ -324,7 +324,8 @@ async def test_a_server_that_is_not_running_gets_a_start_hint(dead_host: str) ->
     status = await engine.status()
     assert not status.usable
     assert status.detail.startswith(f"no Ollama server answers at http://{dead_host}: ")
-    assert status.hint == f"start it: OLLAMA_HOST={dead_host} ollama serve"
+    assert (status.hint or "").startswith(f"start it: OLLAMA_HOST={dead_host} ollama serve")
+    assert status.reason == "refused"
     with pytest.raises(ServerUnreachable) as failed:
         await engine.list_models()
     assert failed.value.exit_code == 3
@@ -362,4 +363,5 @@ def test_unusable_proxy_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> N
     away, here = OllamaEngine("192.0.2.1", {}), OllamaEngine("127.0.0.1:1", {}, platform="linux")
     statuses = asyncio.run(away.status()), asyncio.run(here.status())
     assert "HTTPS_PROXY" in (statuses[0].hint or "")
-    assert statuses[1].hint == "start it: OLLAMA_HOST=127.0.0.1:1 ollama serve"
+    assert (statuses[1].hint or "").startswith("start it: OLLAMA_HOST=127.0.0.1:1 ollama serve")
+    assert [status.reason for status in statuses] == ["proxy", "refused"]

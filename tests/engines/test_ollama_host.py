@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kdmgr.engines.ollama import OllamaEngine, parse_host, server_address
-from kdmgr.engines.ollama.failures import start_hint
+from kdmgr.engines.ollama.starting import MAC_APP, UNITS, Installation, find_installation, start_hint
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,24 @@ def test_loopback_is_told_from_the_rest(text: str, loopback: bool) -> None:
     ],
 )
 def test_the_start_hint_fits_the_platform_and_the_address(text: str, platform: str, hint: str) -> None:
-    assert start_hint(parse_host(text), platform) == hint
+    assert start_hint(parse_host(text), Installation(platform, True, False, False)) == hint
+
+
+def test_a_systemd_unit_is_started_as_one() -> None:
+    here = Installation("linux", True, has_unit=True, has_app=False)
+    assert "sudo systemctl start ollama" in start_hint(parse_host(""), here)
+    assert "journalctl -u ollama" in start_hint(parse_host(""), here)
+    assert start_hint(parse_host("127.0.0.1:99"), here) == "start it: OLLAMA_HOST=127.0.0.1:99 ollama serve"
+
+
+def test_where_no_ollama_is_found_it_is_said_where_to_get_one() -> None:
+    hint = start_hint(parse_host(""), Installation("linux", False, False, False))
+    assert hint.startswith("start it: ollama serve (no Ollama is found here: https://")
+
+
+@pytest.mark.parametrize(
+    ("platform", "unit", "app"), [("linux", True, False), ("darwin", False, True), ("win32", False, False)]
+)
+def test_an_installation_is_looked_for_where_the_platform_has_it(platform: str, unit: bool, app: bool) -> None:
+    found = find_installation(platform, exists=lambda path: path in (*UNITS, MAC_APP))
+    assert (found.has_unit, found.has_app) == (unit, app)

@@ -13,6 +13,7 @@ from kdmgr.units import (
     format_rate,
     parse_bytes,
     parse_count,
+    parse_duration,
     printable,
 )
 
@@ -100,3 +101,16 @@ def test_nothing_a_terminal_obeys_is_printable(hostile: str) -> None:
 
 def test_newlines_tabs_and_other_scripts_stay_as_they_are() -> None:
     assert printable("a\n\tb 模型 é 👍🏽") == "a\n\tb 模型 é 👍🏽"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("1h30m", 5400), (" 1.5 h ", 5400), ("2D", 172800), ("1w", 604800), ("0s", 0)]
+)
+def test_times_are_read_with_their_units(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "300", "-1s", "1x", "h", "1h,30m", "200000w"])
+def test_a_time_without_a_unit_is_none(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_duration(text)

@@ -8,21 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from kdmgr.config import Settings
-from kdmgr.engines.ollama import OllamaEngine
 from kdmgr.errors import NotFound, ServerUnreachable, Unreadable
 from kdmgr.fit.options import EngineBuild, RunOptions
-from kdmgr.models.headers import HeaderCache
 from kdmgr.models.own_store import OwnStore
 from kdmgr.models.web import Waits, Web
 from kdmgr.paths import Paths
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
 from kdmgr.services.app import Services
 from kdmgr.services.finding import installed_name
-from kdmgr.services.server_models import ServerModels
 from tests.engines.scripted import ScriptedServer, json_reply
 from tests.engines.test_shown_header import shown
 from tests.models.storing import add_model
@@ -162,28 +158,6 @@ def test_a_server_that_does_not_answer_in_time_holds_nothing_up(new_services: Ne
         slow.pause_s = 3
         found = new_services(server=slow.host).find(parse_ref(f"{registry.host}/library/phi3:mini"))
         assert found.source == "registry"
-
-
-@pytest.mark.parametrize(("address", "noted"), [("http://gpu-box:11434", True), ("http://127.0.0.1:11434", False)])
-def test_another_computers_card_is_not_taken_for_this_ones(tmp_path: Path, address: str, noted: bool) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/api/tags":
-            return httpx.Response(200, json={"models": [{"name": "m:latest", "size": 1, "digest": "ab" * 32}]})
-        return httpx.Response(200, json=shown())
-
-    models = ServerModels(
-        lambda: OllamaEngine(address, {}, transport=httpx.MockTransport(answer)),
-        HeaderCache(tmp_path / "headers"),
-        required=True,
-    )
-    found = models.find(OllamaRef("m"))
-    assert found is not None
-    here = machine(gpu(12))
-    assert found.notes_for(here) == ()
-    this = type(here)(here.devices, here.host, declared=False)
-    notes = found.notes_for(this)
-    assert bool(notes) is noted
-    assert all("gpu-box" in note and "--gpu" in note for note in notes)
 
 
 def test_a_damaged_copy_is_said_to_be_one(new_services: NewServices, registry: Registry, tiny: Path) -> None:

@@ -10,7 +10,7 @@ from kdmgr.cli.registry import ALIASES, COMMANDS
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
 
-_WITH_MODEL = ("fit", "chat", "run", "show", "rm")
+_WITH_MODEL = ("fit", "chat", "run", "show", "rm", "cp", "mv", "push", "stop", "keep-alive")
 
 _BASH = """\
 _kdmgr() {{

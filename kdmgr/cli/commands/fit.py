@@ -15,7 +15,6 @@ from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
-    from kdmgr.fit.machine import Machine
     from kdmgr.models.headers import HeaderCache
     from kdmgr.services.app import Services
     from kdmgr.services.ladder import Ladder
@@ -79,9 +78,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from kdmgr.services.app import Services
 
     with closing(Services.create(host=args.host)) as services:
-        machine = services.machine(args.gpu or (), args.vram)
+        services.plan_for(args.gpu or (), args.vram)
         options = read_options(args, services.headers)
-        answers = [_assess(services, ref, machine, options) for ref in args.refs]
+        answers = [_assess(services, ref, options) for ref in args.refs]
         if args.verbose:
             _tell_traffic(services, _flatten(answers), console)
     if args.json:
@@ -108,14 +107,14 @@ def _print_answer(answer: Assessment | Ladder, explain: bool, console: Console) 
             print_explanation(answer.report, console)
 
 
-def _assess(services: Services, text: str, machine: Machine, options: RunOptions) -> Assessment | Ladder:
+def _assess(services: Services, text: str, options: RunOptions) -> Assessment | Ladder:
     """One model; all quants of a repository for one that is named without a quant."""
     from kdmgr.refs import HubRef, parse_ref
 
     ref = parse_ref(text)
     if isinstance(ref, HubRef) and ref.quant is None and ref.file is None:
-        return services.fit_quants(ref, machine, options)
-    return services.advise(services.fit(text, machine, options), options)
+        return services.fit_quants(ref, None, options)
+    return services.advise(services.fit(text, None, options), options)
 
 
 def _flatten(answers: list[Assessment | Ladder]) -> list[Assessment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.arguments import add_json
+from kdmgr.cli.arguments import add_host, add_json
 from kdmgr.units import format_bytes, format_count, format_parameters, printable
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `show`."""
     parser.add_argument("model", metavar="MODEL", help="an installed model")
     add_json(parser)
+    add_host(parser)
+    # Not --version: what follows a command is the command's.
+    parser.add_argument("-v", "--verbose", action="store_true", help="all metadata of the file")
+    parser.add_argument("--tensors", action="store_true", help="every tensor: name, shape, type, size")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--receipt", action="store_true", help="only the import receipt")
     group.add_argument("--template", action="store_true", help="only the chat template")
@@ -30,7 +34,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from kdmgr.services.about import about_model, to_modelfile
     from kdmgr.services.app import Services
 
-    about = about_model(Services.create(), args.model)
+    about = about_model(Services.create(host=args.host), args.model)
     if args.receipt:
         if about.receipt is None:
             raise NotFound(f"there is no receipt of {about.name}", hint="only imports by kdmgr have one")
@@ -44,13 +48,21 @@ def run(args: argparse.Namespace, console: Console) -> int:
     elif args.modelfile:
         console.print(printable(to_modelfile(about)), end="")
     elif args.json:
-        _print_json(about, console)
+        _print_json(about, args, console)
     else:
+        from kdmgr.cli.show_text import print_metadata, print_tensors
+
         _print_text(about, console)
+        if args.verbose:
+            print_metadata(about, console)
+        if args.tensors:
+            print_tensors(about, console)
     return 0
 
 
 def _print_text(about: About, console: Console) -> None:
+    from kdmgr.cli.show_text import describe_projector
+
     shape, lineage = about.shape, about.match.student.lineage if about.match else None
     console.fields(
         {
@@ -58,11 +70,14 @@ def _print_text(about: About, console: Console) -> None:
             "store": about.store,
             "size": format_bytes(about.size),
             "digest": about.digest,
-            "file": str(about.path),
+            "file": str(about.path or ""),
+            "modified": about.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if about.modified_at else "",
             "model": f"{shape.architecture} · {format_parameters(shape.parameters)} · {shape.quant or '?'}",
             "layers": str(shape.n_layer),
             "context": format_count(shape.n_ctx_train),
             "vocabulary": "?" if shape.n_vocab is None else str(shape.n_vocab),
+            "can": ", ".join(about.capabilities),
+            "projector": describe_projector(about),
             "template": about.template_words,
             "system": about.system or "",
             "parameters": ", ".join(f"{key} {value}" for key, value in about.parameters.items()),
@@ -78,11 +93,13 @@ def _print_text(about: About, console: Console) -> None:
     console.table(("TENSOR TYPE", "TENSORS", "SIZE"), rows, right=(1, 2))
 
 
-def _print_json(about: About, console: Console) -> None:
+def _print_json(about: About, args: argparse.Namespace, console: Console) -> None:
     import json
 
+    from kdmgr.cli.show_text import metadata_object, projector_object, tensors_object
+
     shape = about.shape
-    body = {
+    body: dict[str, object] = {
         "schema_version": 1,
         "name": about.name,
         "store": about.store,
@@ -100,6 +117,13 @@ def _print_json(about: About, console: Console) -> None:
         "licenses": list(about.licenses),
         "student": about.match.student.id if about.match else None,
         "teacher": about.match.student.lineage.teacher.name if about.match else None,
+        "modified_at": about.modified_at.isoformat() if about.modified_at else None,
+        "capabilities": list(about.capabilities),
+        "projector": projector_object(about),
         "tensors": [{"type": name, "count": count, "size_bytes": size} for name, count, size in about.tensor_types],
     }
+    if args.verbose:
+        body["metadata"] = metadata_object(about)
+    if args.tensors:
+        body["tensor_table"] = tensors_object(about)
     console.print(json.dumps(body, indent=2))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from kdmgr.engines.ollama.chat import chat_body, read_delta, read_stats
 from kdmgr.engines.ollama.checks import text
-from kdmgr.engines.ollama.failures import error_text, reported
+from kdmgr.engines.ollama.failures import error_text, not_ollama, reported
 from kdmgr.engines.ollama.host import server_address
 from kdmgr.engines.ollama.http import REQUEST_S, Connection
+from kdmgr.engines.ollama.pushing import PushProgress, push_failed, read_progress
 from kdmgr.engines.ollama.replies import read_listing, read_loaded, read_models
 from kdmgr.engines.ollama.shown import ShownModel, read_shown
-from kdmgr.engines.ollama.versions import describe
+from kdmgr.engines.ollama.versions import describe, era
 from kdmgr.engines.protocol import (
     ChatEvent,
     ChatRequest,
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 
 VERBOSE_S = 30.0
 """For a description with all tokens: some 10 MB."""
+DELETE_S = 60.0
+"""For removing the files of a model: many on a slow disk."""
+LOAD_S = 600.0
+"""For reading a model into memory: some 100 GB from a slow disk."""
+PUSH_IDLE_S = 300.0
+"""The server tells of an upload every 60 ms; before it, it asks the registry."""
 ASIDE_S = 2.0
 """For questions beside a chat, which go without an answer when there is none in time."""
 
@@ -65,16 +72,17 @@ class OllamaEngine:
         """The server's version and address, or why it cannot be used; never raises."""
         try:
             reply = await self._server.get("/api/version", within=within)
+            version = text(reply.get("version"))
+            if version is None:
+                raise not_ollama(self.address, "it has no version")
         except KdmgrError as error:
-            return EngineStatus(self.name, False, error.message, error.hint)
-        version = text(reply.get("version"))
-        if version is None:
-            return EngineStatus(self.name, False, f"what answers at {self._where} is not an Ollama server")
-        return EngineStatus(self.name, True, f"{printable(describe(version))}, at {self._where}", version=version)
+            return EngineStatus(self.name, False, error.message, error.hint, reason=error.reason or "failed")
+        detail = f"{printable(describe(version))}, at {self._where}"
+        return EngineStatus(self.name, True, detail, version=version, era=era(version))
 
-    async def list_models(self) -> list[EngineListing]:
+    async def list_models(self, *, within: float = REQUEST_S) -> list[EngineListing]:
         """What the server has installed; newest first. Remote models are marked."""
-        return [read_listing(item) for item in read_models(await self._server.get("/api/tags"))]
+        return [read_listing(item) for item in read_models(await self._server.get("/api/tags", within=within))]
 
     async def loaded_models(self, *, within: float = REQUEST_S) -> list[LoadedModel]:
         """What the server holds in memory."""
@@ -86,8 +94,7 @@ class OllamaEngine:
 
     async def find(self, name: str, *, within: float = REQUEST_S) -> EngineListing | None:
         """The installed model called `name`, compared without case; None when there is none."""
-        reply = await self._server.get("/api/tags", within=within)
-        listings = (read_listing(item) for item in read_models(reply))
+        listings = await self.list_models(within=within)
         return next((listing for listing in listings if _is_same(listing.name, name)), None)
 
     async def header(self, name: str) -> GgufHeader:
@@ -98,6 +105,13 @@ class OllamaEngine:
         if not is_complete(reply):
             reply = await self._server.post("/api/show", {"model": name, "verbose": True}, within=VERBOSE_S)
         return build_header(name, reply)
+
+    async def describe(self, name: str) -> tuple[ShownModel, GgufHeader]:
+        """All that the server tells of a model, arrays too, and the header that follows from it: some 10 MB."""
+        from kdmgr.engines.ollama.shown_header import build_header
+
+        reply = await self._server.post("/api/show", {"model": name, "verbose": True}, within=VERBOSE_S)
+        return read_shown(reply), build_header(name, reply)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream one answer; it ends with `ChatStats`. Closing it closes the connection, which stops the server.
@@ -130,6 +144,43 @@ class OllamaEngine:
     async def unload(self, model: EngineModel) -> None:
         """Free the model's memory; a model that is not loaded is left alone."""
         await self._server.post("/api/generate", {"model": model.name, "keep_alive": 0, "stream": False})
+
+    async def keep_alive(self, name: str, seconds: int | None, *, n_ctx: int | None = None) -> None:
+        """Keep the model in memory for so long from now, None for ever; one that is not there is loaded.
+
+        A model that is loaded with another context than `n_ctx` (or its default) is loaded again.
+        """
+        body = {"model": name, "keep_alive": -1 if seconds is None else seconds, "stream": False}
+        if n_ctx is not None:
+            body["options"] = {"num_ctx": n_ctx}
+        await self._server.post("/api/generate", body, within=LOAD_S)
+
+    async def copy(self, source: str, destination: str) -> None:
+        """Give a model a second name; one that has that name loses it. Blobs are shared, so it costs no room."""
+        await self._server.order("POST", "/api/copy", {"source": source, "destination": destination})
+
+    async def delete(self, name: str) -> None:
+        """Remove a model and the blobs that no other shares; a copy of it in memory stays there."""
+        await self._server.order("DELETE", "/api/delete", {"model": name}, within=DELETE_S)
+
+    async def push(self, name: str, *, insecure: bool = False) -> AsyncGenerator[PushProgress, None]:
+        """Have the server send a model to the registry in its name. Closing the generator stops it.
+
+        Raises `Forbidden` for a name that is not the user's, `NotFound`, `ServerUnreachable` or `EngineFailed`.
+        """
+        body = {"model": name, "insecure": insecure, "stream": True}
+        async with aclosing(self._server.stream("/api/push", body, idle_s=PUSH_IDLE_S)) as replies:
+            async for reply in replies:
+                if (problem := error_text(reply)) is not None:
+                    raise push_failed(problem, name)
+                progress = read_progress(reply)
+                yield progress
+                if progress.status == "success":
+                    return
+        raise EngineFailed(
+            "the push broke off: the server closed the connection before it was done",
+            hint="push again: what has arrived is not sent twice",
+        )
 
     async def close(self) -> None:
         """Close the connections; idempotent."""

@@ -5,111 +5,69 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kdmgr.errors import EngineFailed, KdmgrError, NotFound, ServerUnreachable
+from kdmgr.engines.ollama.reaching import BUSY, FORBIDDEN, LOGIN, NOT_OLLAMA, TLS, one_line, proxy_for, proxy_in_the_way
+from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound
 from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama.host import ServerAddress
 
-_LONGEST = 400
-
-
-def unreachable(address: ServerAddress, reason: str, platform: str) -> ServerUnreachable:
-    """Nothing answers at the address."""
-    return ServerUnreachable(
-        f"no Ollama server answers at {printable(address.url)}: {reason}", hint=start_hint(address, platform)
-    )
-
-
-def too_long(address: ServerAddress, seconds: float) -> ServerUnreachable:
-    """A server took the request and did not answer it in time."""
-    return ServerUnreachable(
-        f"the Ollama server at {printable(address.url)} did not answer within {seconds:g} s",
-        hint="it may be busy or stuck: try again, or restart it",
-    )
-
-
-def unusable_client(address: ServerAddress, error: Exception) -> ServerUnreachable:
-    """The proxy or certificate settings of the environment cannot be used."""
-    return ServerUnreachable(
-        f"cannot connect to {printable(address.url)}: {_one_line(str(error))}",
-        hint="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
-    )
-
-
-def transport_failure(address: ServerAddress, error: Exception, platform: str) -> KdmgrError:
-    """Our error for one of httpx's."""
-    import httpx
-
-    match error:
-        case httpx.ConnectTimeout():
-            return unreachable(address, "it did not accept a connection in time", platform)
-        case httpx.ConnectError():
-            return unreachable(address, _reason(error), platform)
-        case httpx.TimeoutException():
-            return ServerUnreachable(
-                f"the Ollama server at {printable(address.url)} stopped answering",
-                hint="it may be busy or stuck: try again, or restart it",
-            )
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return ServerUnreachable(
-                f"not the address of a server: {printable(address.url)}",
-                hint="OLLAMA_HOST is like 127.0.0.1:11434 or https://example.com/ollama",
-            )
-        case httpx.ProxyError():
-            return unusable_client(address, error)
-    return EngineFailed(
-        f"the connection to the Ollama server at {printable(address.url)} broke: {_one_line(str(error)) or 'closed'}",
-        hint="it may have stopped or run out of memory: look at its log",
-    )
-
 
 def refused(address: ServerAddress, status: int, body: bytes, model: str | None) -> KdmgrError:
     """Our error for an HTTP status that is none of success."""
     text = _error_in(body)
-    if status == 403 and not body.strip():
-        return EngineFailed(
-            f"the Ollama server refuses the host name {printable(address.netloc)} (403)",
-            hint="it accepts localhost and its own addresses: use one in OLLAMA_HOST, or let the proxy set Host",
-        )
-    if text is None and status in (301, 302, 303, 307, 308, 404, 405):
-        return EngineFailed(
-            f"what answers at {printable(address.url)} is not an Ollama server (HTTP {status})",
-            hint="look at OLLAMA_HOST; a redirect is not followed",
-        )
+    if text is None and (wrong := _not_from_ollama(address, status, body)):
+        return wrong
     if status == 503:
         return EngineFailed(
             f"the Ollama server is busy: {text or 'it takes no more requests'}",
             hint="try again in a moment; its OLLAMA_MAX_QUEUE sets how many may wait",
+            reason=BUSY,
         )
     return reported(text or f"HTTP {status}", model, not_found=status == 404)
 
 
+def _not_from_ollama(address: ServerAddress, status: int, body: bytes) -> KdmgrError | None:
+    """What a refusal without Ollama's text means; None where it may be Ollama's all the same."""
+    where = printable(address.url)
+    if status == 407 or (status in (502, 503, 504) and body.strip() and proxy_for(address)):
+        return proxy_in_the_way(address, f"it answers with HTTP {status}")
+    if status == 403 and not body.strip():
+        return EngineFailed(
+            f"the Ollama server refuses the host name {printable(address.netloc)} (403)",
+            hint="it accepts localhost and its own addresses: use one in OLLAMA_HOST, or let the proxy set Host",
+            reason=FORBIDDEN,
+        )
+    if status in (401, 403):
+        return Forbidden(
+            f"what stands before the server at {where} wants a login (HTTP {status})",
+            hint="Ollama itself asks for none: is there another address for it?",
+            reason=LOGIN,
+        )
+    if status == 400 and b"https" in body.lower():
+        hint = printable(f"write https://{address.netloc}{address.path}")
+        return EngineFailed(f"what answers at {where} speaks TLS only", hint=hint, reason=TLS)
+    if status in (301, 302, 303, 307, 308, 404, 405):
+        return not_ollama(address, f"HTTP {status}")
+    return None
+
+
+def not_ollama(address: ServerAddress, why: str) -> EngineFailed:
+    """Something else listens there."""
+    return EngineFailed(
+        f"what answers at {printable(address.url)} is not an Ollama server ({why})",
+        hint="look at the address: OLLAMA_HOST, --host or kdmgr hosts; a redirect is not followed",
+        reason=NOT_OLLAMA,
+    )
+
+
 def reported(text: str, model: str | None, *, not_found: bool = False) -> KdmgrError:
     """Our error for the text of one of Ollama's, from a status or from the middle of a stream."""
-    line = _one_line(text) or "an error without a text"
+    line = one_line(text) or "an error without a text"
     if not_found or ("not found" in line and line.startswith("model")):
         hint = f"ollama pull {printable(model)}, or see what is installed: kdmgr list" if model else None
         return NotFound(f"the Ollama server has no such model: {line}", hint=hint)
     return EngineFailed(f"the Ollama server reports: {line}", hint=_hint_for(line))
-
-
-def start_hint(address: ServerAddress, platform: str) -> str:
-    """How to start a server there."""
-    if not address.is_loopback:
-        return f"is Ollama running on {printable(address.host)}, started with OLLAMA_HOST=0.0.0.0:{address.port}?"
-    from kdmgr.engines.ollama.host import DEFAULT_PORT
-
-    command = "ollama serve"
-    if address.port != DEFAULT_PORT:
-        if platform == "win32":
-            return f"set OLLAMA_HOST to {address.netloc}, then start it: ollama serve"
-        command = f"OLLAMA_HOST={address.netloc} ollama serve"
-    if platform == "darwin":
-        return f"start it: open the Ollama app, or {command}"
-    if platform == "win32":
-        return f"start it: Ollama in the Start menu, or {command}"
-    return f"start it: {command}"
 
 
 def _hint_for(line: str) -> str | None:
@@ -139,28 +97,10 @@ def error_text(reply: dict[str, Any]) -> str | None:
         try:
             error = json.loads(error)
         except (ValueError, RecursionError):
-            return _one_line(str(error))
+            return one_line(str(error))
     for _ in range(3):
         if isinstance(error, dict):
             error = error.get("error", error.get("message"))
     if error is None:
         return None
-    return _one_line(error if isinstance(error, str) else str(reply["error"]))
-
-
-def _reason(error: BaseException) -> str:
-    """The operating system's words at the bottom of the chain of causes, else the error's own."""
-    deepest: BaseException | None = error
-    words = str(error)
-    while deepest is not None:
-        if isinstance(deepest, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(deepest, OSError) and deepest.strerror:
-            words = deepest.strerror
-        deepest = deepest.__cause__ or deepest.__context__
-    return _one_line(words) or "the connection failed"
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(printable(text).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return one_line(error if isinstance(error, str) else str(reply["error"]))

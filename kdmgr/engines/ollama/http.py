@@ -6,13 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from kdmgr.engines.ollama.failures import (
-    refused,
-    too_long,
-    transport_failure,
-    unusable_client,
-)
+from kdmgr.engines.ollama.failures import refused
 from kdmgr.engines.ollama.lines import LineSplitter
+from kdmgr.engines.ollama.reaching import too_long, transport_failure, unusable_client
 from kdmgr.engines.ollama.replies import read_object
 
 if TYPE_CHECKING:
@@ -45,10 +41,25 @@ class Connection:
         """The JSON object that answers `body`, within so many seconds in all."""
         return await self._whole("POST", path, body, within)
 
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """One object for each line of the answer. Closing the generator closes the connection at once."""
+    async def order(self, method: str, path: str, body: Mapping[str, Any], *, within: float = REQUEST_S) -> None:
+        """Have something done, within so many seconds in all; what the server answers to it is empty."""
+        import asyncio
+
+        try:
+            async with asyncio.timeout(within), self._open(method, path, body, read_s=within):
+                return
+        except TimeoutError as error:
+            raise too_long(self.address, within) from error
+
+    async def stream(
+        self, path: str, body: Mapping[str, Any], *, idle_s: float | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """One object for each line of the answer. Closing the generator closes the connection at once.
+
+        A server that is silent for `idle_s` seconds has stopped answering; None waits for ever.
+        """
         splitter = LineSplitter()
-        async with self._open("POST", path, body, read_s=None) as response, aclosing(_chunks(response)) as chunks:
+        async with self._open("POST", path, body, read_s=idle_s) as response, aclosing(_chunks(response)) as chunks:
             async for chunk in chunks:
                 for line in splitter.feed(chunk):
                     yield read_object(line)
@@ -134,4 +145,4 @@ async def _read_reason(response: httpx.Response) -> bytes:
 
 
 def _model_of(body: Mapping[str, Any] | None) -> str | None:
-    return str(body["model"]) if body and "model" in body else None
+    return next((str(body[key]) for key in ("model", "source") if key in body), None) if body else None

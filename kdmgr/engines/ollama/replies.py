@@ -69,7 +69,9 @@ def read_models(reply: dict[str, Any]) -> list[Any]:
 def unexpected(why: str) -> EngineFailed:
     """The failure of a reply that no Ollama server would give."""
     return EngineFailed(
-        f"the server's reply cannot be understood: {why}", hint="is it an Ollama server? look at OLLAMA_HOST"
+        f"the server's reply cannot be understood: {why}",
+        hint="is it an Ollama server? look at OLLAMA_HOST",
+        reason="not-ollama",
     )
 
 

@@ -17,11 +17,11 @@ def era(version: str | None) -> str | None:
 
 
 def describe(version: str | None) -> str:
-    """`0.24.0, models run in its own engine`."""
+    """`0.24.0 (era B2: models run in its own engine)`."""
     found = _find(version)
     if not version or version == "0.0.0":
-        return "a build without a version"
-    return f"{version}, {found[1]}" if found else version
+        return "a build without a version, of an unknown era"
+    return f"{version} (era {found[0]}: {found[1]})" if found else version
 
 
 def _find(version: str | None) -> tuple[str, str] | None:

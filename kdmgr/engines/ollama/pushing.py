@@ -1,0 +1,53 @@
+"""What a server tells while it sends a model to a registry (server/images.go, PushModel)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdmgr.engines.ollama.checks import count, text
+from kdmgr.engines.ollama.reaching import one_line
+from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound
+from kdmgr.units import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIGN_IN = "sign in first: ollama signin; and only names of your own can be pushed: kdmgr cp MODEL you/MODEL"
+
+
+@dataclass(frozen=True, slots=True)
+class PushProgress:
+    """How far one layer has come, or a step without a size. Bytes; None is not told."""
+
+    status: str
+    digest: str | None = None
+    completed: int = 0
+    total: int | None = None
+
+
+def read_progress(reply: Mapping[str, Any]) -> PushProgress:
+    """One line of the stream; the server leaves `completed` out while it is 0."""
+    return PushProgress(
+        status=one_line(text(reply.get("status")) or "")[:80],
+        digest=text(reply.get("digest")),
+        completed=count(reply.get("completed")) or 0,
+        total=count(reply.get("total")) or None,
+    )
+
+
+def push_failed(problem: str, name: str) -> KdmgrError:
+    """Our error for the line that ends a push."""
+    line = one_line(problem)
+    if line.startswith("open ") or "file does not exist" in line:
+        # The server tells where it looked for the manifest, which is nobody's business.
+        return NotFound(f"the server has no model named {printable(name)}", hint="see what it has: kdmgr list")
+    if any(word in line for word in ("unauthorized", "access denied", "401", "403", "not authorized")):
+        return Forbidden(f"the registry does not take {printable(name)}: {line}", hint=SIGN_IN)
+    if any(word in line for word in ("insecure protocol", "HTTP response to HTTPS client", "TLS handshake")):
+        return EngineFailed(f"the registry speaks plain http: {line}", hint="allow it with --insecure")
+    if "no such host" in line or "connection refused" in line or "dial tcp" in line:
+        return EngineFailed(f"the server cannot reach the registry: {line}", hint="look at the name's host part")
+    if "max retries exceeded" in line:
+        return EngineFailed(f"the upload failed again and again: {line}", hint="push again: it sends what is missing")
+    return EngineFailed(f"the push failed: {line}", hint="push again: what has arrived is not sent twice")
