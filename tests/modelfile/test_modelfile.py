@@ -9,10 +9,10 @@ import pytest
 
 from kdmgr.errors import NotFound
 from kdmgr.modelfile.commands import Command, Modelfile, ModelfileError
+from kdmgr.modelfile.families import detect_family, families
 from kdmgr.modelfile.parse import parse
 from kdmgr.modelfile.render import render, render_command
 from kdmgr.modelfile.shipped import read_shipped, shipped_names
-from kdmgr.modelfile.templates import FAMILIES, detect_family
 
 # What ollama/ollama's parser (v0.24.0) made of each input: hand-made edge cases, and random ones.
 OUTCOMES = json.loads((Path(__file__).parent / "real_outcomes.json").read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def test_shipped_modelfiles_are_sound(name: str) -> None:
         ("llama3", "llama3"),
         ("phi3", "phi3"),
         ("phi4", "phi4"),
-        ("qwen3", "chatml"),
+        ("qwen3", "qwen3"),
     ],
 )
 def test_shipped_templates_are_of_the_family_they_are_for(name: str, family: str) -> None:
@@ -157,7 +157,7 @@ def test_a_family_that_is_not_shipped_is_not_found() -> None:
 
 def test_an_unknown_template_has_no_family_and_each_family_knows_itself() -> None:
     assert detect_family("{{ .Prompt }}") is None
-    for family in FAMILIES:
+    for family in families():
         found = detect_family(" ".join(family.markers))
         assert found is not None
         assert found.name == family.name

@@ -9,7 +9,7 @@ from typing import Any
 from kdmgr.modelfile.go_template.nodes import Action, Branch, Call, Include, Node, Operand, Path, Pipe, Template
 from kdmgr.modelfile.go_template.parse import parse_template
 from kdmgr.modelfile.go_template.run import run_template
-from kdmgr.modelfile.go_template.values import JsonList, JsonMap, Record
+from kdmgr.modelfile.go_template.values import JsonList, JsonMap, NilList, Record
 
 Turn = tuple[str, str]
 """Role and content."""
@@ -51,7 +51,7 @@ def render_chat(
     mode = {"Think": bool(think), "ThinkLevel": "", "IsThinkSet": think is not None}
     if chat.takes_messages:
         messages = [_message(role, content) for role, content in merged]
-        listed = JsonList(_tool(tool) for tool in tools) if tools else None
+        listed = JsonList(_tool(tool) for tool in tools)
         data = {"System": system, "Messages": messages, "Tools": listed, "Response": "", **mode}
         return run_template(chat.template, data)
     return _render_by_turns(chat.template, merged, mode)
@@ -77,8 +77,9 @@ def _render_by_turns(template: Template, turns: Iterable[Turn], mode: dict[str, 
             values["Prompt"] = content
         elif role == "assistant":
             values["Response"] = content
-    cut = replace(template, nodes=_cut(template.nodes)[0])
-    return "".join(printed) + run_template(cut, {**values, **mode})
+    # The last run is of a copy, which knows neither Ollama's own functions nor what the template defines.
+    cut = Template(_cut(template.nodes)[0], {})
+    return "".join(printed) + run_template(cut, {**values, **mode}, is_copy=True)
 
 
 def _cut(nodes: Sequence[Node]) -> tuple[tuple[Node, ...], bool]:
@@ -111,7 +112,7 @@ def _merge(turns: Sequence[Turn]) -> tuple[str, list[Turn]]:
 
 def _message(role: str, content: str) -> Record:
     return Record(
-        Role=role, Content=content, Thinking="", Images=None, ToolCalls=None, ToolName="", ToolCallID=""
+        Role=role, Content=content, Thinking="", Images=NilList(), ToolCalls=NilList(), ToolName="", ToolCallID=""
     )
 
 
@@ -159,8 +160,9 @@ def _names_of_pipe(pipe: Pipe) -> Iterator[str]:
 def _names_of_operand(operand: Operand) -> Iterator[str]:
     match operand:
         case Path(start, fields):
-            yield from (field.lower() for field in fields)
-            if isinstance(start, Pipe):
+            if not isinstance(start, Pipe):
+                yield from (field.lower() for field in fields)
+            elif not fields:
                 yield from _names_of_pipe(start)
         case Call(_, arguments):
             for argument in arguments:

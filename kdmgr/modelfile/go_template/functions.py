@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kdmgr.modelfile.go_template.values import NOTHING, Nothing, is_true, show
+from kdmgr.modelfile.go_template.values import NOTHING, NilList, Nothing, is_true, show
 
 ANY_DAY = "2025-01-31"
 """What `currentDate` prints here: a rendering says nothing of today."""
@@ -71,6 +71,8 @@ def _length(value: Any) -> int:
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, Mapping):
+            if not isinstance(key, str):
+                raise CallFailed(f"no key of a map: {key!r:.40}")
             value = value.get(key, NOTHING)
         elif isinstance(value, Sequence) and isinstance(key, int) and 0 <= key < len(value):
             value = value.encode()[key] if isinstance(value, str) else value[key]
@@ -80,8 +82,11 @@ def _index(value: Any, *keys: Any) -> Any:
 
 
 def _slice(value: Any, *bounds: int) -> Any:
-    start, end = (*bounds, *(0, None)[len(bounds) :])[:2] if len(bounds) < 2 else bounds[:2]
-    if not isinstance(value, Sequence) or not 0 <= start <= (len(value) if end is None else end) <= len(value):
+    if not isinstance(value, Sequence):
+        raise CallFailed("slice of what is no list")
+    start = bounds[0] if bounds else 0
+    end = bounds[1] if len(bounds) > 1 else len(value)
+    if not 0 <= start <= end <= len(value):
         raise CallFailed("slice out of range")
     return value[start:end]
 
@@ -112,9 +117,16 @@ def _join(*values: Any) -> str:
     return text
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, NilList | Nothing):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _json(value: Any) -> str:
-    plain = None if isinstance(value, Nothing) else value
-    text = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False)
     return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"})
 
 

@@ -18,6 +18,7 @@ _WORD = re.compile(
     re.VERBOSE,
 )
 _SPACES = " \t\r\n"
+_AFTER_NAME = (*_SPACES, ".", ",", "|", ":", "(", ")", "}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def _split_action(source: str, opened: int, at: int) -> tuple[list[Word] | None,
         if match is None or match.end() == at:
             raise TemplateError(_complaint(source, at), line_at(source, at))
         kind = match.lastgroup or ""
+        if kind in ("path", "name") and not source.startswith(_AFTER_NAME, match.end()):
+            raise TemplateError(f"{source[match.end() :][:1]!r} cannot stand after {match[0]}", line_at(source, at))
         spaced = kind == "space"
         if not spaced:
             before = source[match.start() - 1] in _SPACES

@@ -31,7 +31,7 @@ class Literal:
 class Path:
     """`.A.B`, `$x.A` or `(pipe).A`: where it starts (a name with $, None for the dot, or a pipe) and the fields."""
 
-    start: str | None | Pipe
+    start: str | Pipe | None
     fields: tuple[str, ...]
 
 
@@ -43,7 +43,14 @@ class Call:
     arguments: tuple[Operand, ...]
 
 
-Operand = Literal | Path | Call
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What Go takes when it reads the template, and refuses when it runs it."""
+
+    reason: str
+
+
+Operand = Literal | Path | Call | Broken
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from kdmgr.modelfile.go_template.lex import Word, split_template
 from kdmgr.modelfile.go_template.nodes import (
     Action,
     Branch,
+    Broken,
     Call,
     Include,
     Leave,
@@ -23,9 +24,10 @@ from kdmgr.modelfile.go_template.nodes import (
     UnsupportedTemplate,
 )
 
+OLLAMA_FUNCTIONS = ("json", "currentDate", "yesterdayDate", "toTypeScriptType")
 FUNCTIONS = (
     "and", "or", "not", "len", "index", "slice", "eq", "ne", "lt", "le", "gt", "ge", "print", "printf", "println",
-    "html", "js", "urlquery", "call", "json", "currentDate", "yesterdayDate", "toTypeScriptType",
+    "html", "js", "urlquery", "call", *OLLAMA_FUNCTIONS,
 )  # fmt: skip
 """Go's own, and those that Ollama adds (template/template.go)."""
 _BRANCHES = ("if", "with", "range")
@@ -138,19 +140,23 @@ class _Parser:
 
     def _read_pipe(self, words: Sequence[Word], line: int, kind: str = "") -> Pipe:
         names, assigns, rest = self._read_names(words, kind)
+        # Go knows the names already here, also those that are only assigned to.
+        self._names += names
         commands: list[Operand] = []
         position = 0
         while True:
             command, position = self._read_command(rest, position, line)
             commands.append(command)
+            if position < len(rest) and rest[position].text == ")":
+                raise TemplateError("unexpected )", line)
+            position += 1  # the bar
             if position >= len(rest):
                 break
-            position += 1  # the bar
-        for late in commands[1:]:
-            if not isinstance(late, Call):
-                raise TemplateError("only a function can stand after |", line)
-        if not assigns:
-            self._names += names
+        for at, command in enumerate(commands):
+            if at and not isinstance(command, Call):
+                commands[at] = Broken("only a function can stand after |")
+            elif command == Literal(None):
+                commands[at] = Broken("nil is not a command")
         return Pipe(tuple(commands), names, assigns, line)
 
     def _read_names(self, words: Sequence[Word], kind: str) -> tuple[tuple[str, ...], bool, Sequence[Word]]:
@@ -159,20 +165,17 @@ class _Parser:
             return (), False, words
         texts = [word.text for word in words[:4]]
         if len(texts) > 3 and kind == "range" and texts[1] == "," and texts[3] in (":=", "="):
-            names, mark, rest = (texts[0], texts[2]), words[3], words[4:]
-        elif len(texts) > 1 and texts[1] in (":=", "="):
-            names, mark, rest = (texts[0],), words[1], words[2:]
-        else:
-            return (), False, words
-        if mark.text == "=":
-            for name in names:
-                self._require_known(name, mark.line)
-        return names, mark.text == "=", rest
+            return (texts[0], texts[2]), texts[3] == "=", words[4:]
+        if len(texts) > 1 and texts[1] in (":=", "="):
+            return (texts[0],), texts[1] == "=", words[2:]
+        return (), False, words
 
     def _read_command(self, words: Sequence[Word], at: int, line: int) -> tuple[Operand, int]:
         operands: list[Operand | Word] = []
-        while at < len(words) and words[at].text not in ("|", ")") or (at < len(words) and words[at].kind == "string"):
+        while at < len(words) and (words[at].kind != "mark" or words[at].text not in ("|", ")")):
             word = words[at]
+            if operands and not word.spaced:
+                raise TemplateError(f"unexpected {word.text!r}: a space is missing", word.line)
             if word.kind == "name" and word.text in FUNCTIONS:
                 operands.append(word)
                 at += 1
@@ -182,16 +185,11 @@ class _Parser:
         if not operands:
             raise TemplateError("an action without a value", line)
         first, *rest = operands
-        for word in rest:
-            if isinstance(word, Word):
-                break
         arguments = tuple(Call(each.text, ()) if isinstance(each, Word) else each for each in rest)
         if isinstance(first, Word):
             return Call(first.text, arguments), at
         if arguments:
-            if isinstance(first, Literal):
-                raise TemplateError("a value cannot take arguments; is a function's name missing?", line)
-            raise UnsupportedTemplate("a method with arguments", line)
+            return Broken("a value cannot take arguments; is a function's name missing?"), at
         return first, at
 
     def _read_operand(self, words: Sequence[Word], at: int) -> tuple[Operand, int]:
@@ -260,6 +258,8 @@ def _unquote(word: Word) -> str | int | float:
         except ValueError:
             return float(text.replace("_", ""))
     unescaped = re.sub(r"\\(x..|u.{4}|U.{8}|[0-7]{3}|.)", lambda match: _unescape(match[1], word), text[1:-1])
+    if word.kind == "char" and len(unescaped) != 1:
+        raise TemplateError(f"{text} is no single character", word.line)
     return ord(unescaped) if word.kind == "char" else unescaped
 
 

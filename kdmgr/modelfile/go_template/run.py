@@ -9,6 +9,7 @@ from kdmgr.modelfile.go_template.functions import CallFailed, call
 from kdmgr.modelfile.go_template.nodes import (
     Action,
     Branch,
+    Broken,
     Call,
     Include,
     Leave,
@@ -22,6 +23,7 @@ from kdmgr.modelfile.go_template.nodes import (
     Text,
     UnsupportedTemplate,
 )
+from kdmgr.modelfile.go_template.parse import OLLAMA_FUNCTIONS
 from kdmgr.modelfile.go_template.values import NOTHING, Nothing, Record, is_true, show
 
 MAX_STEPS = 50_000
@@ -29,14 +31,22 @@ MAX_OUTPUT = 1 << 20
 MAX_DEPTH = 30
 
 
-def run_template(template: Template, data: Mapping[str, Any]) -> str:
-    """What the template prints. `TemplateError` for what fails in Go too, `UnsupportedTemplate` for the rest."""
-    runner = _Runner(template)
+def run_template(template: Template, data: Mapping[str, Any], *, is_copy: bool = False) -> str:
+    """What the template prints.
+
+    `is_copy` says that Ollama runs a copy, which has neither its own functions nor its option for missing keys.
+    Raises `TemplateError` for what fails in Go too, `UnsupportedTemplate` for what cannot be told here.
+    """
+    runner = _Runner(template, is_copy)
     runner.run(template.nodes, data)
     return "".join(runner.printed)
 
 
-class _Left(Exception):  # noqa: N818
+class _Number(int):
+    """The key of a range over a number."""
+
+
+class _Left(Exception):
     """A `break` or `continue` on its way to its range."""
 
     def __init__(self, kind: str) -> None:
@@ -45,7 +55,8 @@ class _Left(Exception):  # noqa: N818
 
 
 class _Runner:
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, is_copy: bool) -> None:
+        self._is_copy = is_copy
         self._defined = template.defined
         self.printed: list[str] = []
         self._size = 0
@@ -90,6 +101,8 @@ class _Runner:
         pipe = Pipe(node.pipe.commands, (), False, node.pipe.line)
         items = list(_items(self._value(pipe, dot), node.pipe.line))
         depth = len(self._variables)
+        if len(node.pipe.names) > 1 and items and isinstance(items[0][0], _Number):
+            raise TemplateError("a range over a number has one variable only", node.pipe.line)
         for key, item in items:
             self._bind_item(node.pipe, key, item)
             try:
@@ -134,6 +147,7 @@ class _Runner:
                 if self._variables[at][0] == name:
                     self._variables[at] = (name, value)
                     return
+            raise TemplateError(f"undefined variable {name!r}", 1)
         self._variables.append((name, value))
 
     def _evaluate(self, operand: Operand, dot: Any, line: int, piped: tuple[Any, ...] = ()) -> Any:
@@ -142,19 +156,26 @@ class _Runner:
             case Literal(value):
                 return value
             case Path(start, fields):
-                return _follow(self._start(start, dot), fields, line)
+                return _follow(self._start(start, dot, line), fields, line, forgives=self._is_copy)
             case Call(name, arguments):
                 return self._call(name, arguments, dot, line, piped)
+            case Broken(reason):
+                raise TemplateError(reason, line)
 
-    def _start(self, start: str | None | Pipe, dot: Any) -> Any:
+    def _start(self, start: str | Pipe | None, dot: Any, line: int) -> Any:
         if start is None:
             return dot
         if isinstance(start, Pipe):
             return self._value(start, dot)
-        return next(value for name, value in reversed(self._variables) if name == start)
+        for name, value in reversed(self._variables):
+            if name == start:
+                return value
+        raise TemplateError(f"undefined variable {start!r}", line)
 
     def _call(self, name: str, arguments: Sequence[Operand], dot: Any, line: int, piped: tuple[Any, ...]) -> Any:
-        if name in ("and", "or"):
+        if self._is_copy and name in OLLAMA_FUNCTIONS:
+            raise TemplateError(f"the function {name} needs a template that goes over .Messages", line)
+        if name in ("and", "or") and (arguments or piped):
             value: Any = NOTHING
             for argument in arguments:
                 value = self._evaluate(argument, dot, line)
@@ -180,7 +201,7 @@ class _Runner:
             raise UnsupportedTemplate("it runs without end", line)
 
 
-def _follow(value: Any, fields: Sequence[str], line: int) -> Any:
+def _follow(value: Any, fields: Sequence[str], line: int, *, forgives: bool) -> Any:
     for field in fields:
         if isinstance(value, Record):
             if field not in value:
@@ -188,7 +209,9 @@ def _follow(value: Any, fields: Sequence[str], line: int) -> Any:
             value = value[field]
         elif isinstance(value, Mapping):
             value = value.get(field, NOTHING)
-        elif value is None or isinstance(value, Nothing):
+        elif isinstance(value, Nothing) and forgives:
+            continue
+        elif isinstance(value, Nothing):
             raise TemplateError(f"the value before .{field} is empty: nothing has that field", line)
         else:
             raise TemplateError(f"{show(value)[:40]!r} has no field {field}", line)
@@ -201,7 +224,7 @@ def _items(value: Any, line: int) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping) and not isinstance(value, Record):
         return ((key, value[key]) for key in sorted(value))
     if isinstance(value, int) and not isinstance(value, bool):
-        return ((number, number) for number in range(min(value, MAX_STEPS)))
+        return ((_Number(number), number) for number in range(min(value, MAX_STEPS)))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return enumerate(value)
     raise TemplateError(f"range cannot go over {show(value)[:40]!r}", line)

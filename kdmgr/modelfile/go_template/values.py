@@ -15,6 +15,10 @@ class JsonList(list[Any]):
     """A list that prints as JSON, like the tools."""
 
 
+class NilList(list[Any]):
+    """An empty list that is null in JSON."""
+
+
 class JsonMap(dict[str, Any]):
     """A map that prints as JSON, like the arguments of a tool's call."""
 
@@ -36,6 +40,8 @@ def is_true(value: object) -> bool:
 
 def show(value: object) -> str:
     """As `{{ value }}` prints it."""
+    if isinstance(value, JsonList) and not value:
+        return "null"
     if isinstance(value, JsonList | JsonMap):
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     if value is None or isinstance(value, Nothing):
