@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 EXAMPLE_CHAT = (("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Why?"))
@@ -68,10 +69,10 @@ def detect_family(template: str) -> TemplateFamily | None:
     A Go template is known by what it makes of a chat; every other text by the marks in it.
     """
     rendered = _render_example(template)
-    if rendered is not None:
-        for family in families():
-            if rendered.strip() == family.example.strip():
-                return family
+    alike = [family for family in families() if rendered and family.example.strip() == rendered.strip()]
+    if alike:
+        # Some differ only in what they add to a chat: then the text decides, else the most general one.
+        return next((family for family in alike if family.template.strip() == template.strip()), alike[-1])
     return next((family for family in families() if _matches(family, template)), None)
 
 
@@ -95,9 +96,7 @@ def _matches(family: TemplateFamily, template: str) -> bool:
 
 
 def _read(name: str) -> str:
-    from importlib.resources import files
-
-    return files("kdmgr.modelfile").joinpath("chat_families", name).read_text(encoding="utf-8")
+    return (Path(__file__).parent / "chat_families" / name).read_text(encoding="utf-8")
 
 
 def _read_family(entry: Mapping[str, Any]) -> TemplateFamily:

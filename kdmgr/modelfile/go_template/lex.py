@@ -77,7 +77,7 @@ def _split_action(source: str, opened: int, at: int) -> tuple[list[Word] | None,
         if match is None or match.end() == at:
             raise TemplateError(_complaint(source, at), line_at(source, at))
         kind = match.lastgroup or ""
-        if kind in ("path", "name") and not source.startswith(_AFTER_NAME, match.end()):
+        if kind in ("path", "name") and match.end() < len(source) and not source.startswith(_AFTER_NAME, match.end()):
             raise TemplateError(f"{source[match.end() :][:1]!r} cannot stand after {match[0]}", line_at(source, at))
         spaced = kind == "space"
         if not spaced:
