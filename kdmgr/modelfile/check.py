@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdmgr.modelfile.families import TemplateFamily, detect_family
 from kdmgr.modelfile.guess import Guess, guess_family
 from kdmgr.modelfile.ollama_match import OllamaMatch, match_template
 from kdmgr.modelfile.template_faults import find_faults
+from kdmgr.modelfile.templates import TemplateFamily, detect_family
 
 if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdmgr.modelfile.families import TemplateFamily, families
+from kdmgr.modelfile.templates import TemplateFamily, families
 from kdmgr.units import printable
 
 if TYPE_CHECKING:

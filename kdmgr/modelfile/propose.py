@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from kdmgr.modelfile.check import TemplateCheck, TemplateProblem, check_template, is_encoder
+from kdmgr.modelfile.check import TemplateCheck, check_template, is_encoder
 from kdmgr.modelfile.commands import Command, Modelfile, ParameterValue
 from kdmgr.modelfile.parameters import FLOATS, INTEGERS, collect_parameters
 from kdmgr.modelfile.render import render_command
@@ -54,9 +54,9 @@ class Proposal:
         return tuple(part.reason for part in self.parts)
 
     @property
-    def problems(self) -> tuple[TemplateProblem, ...]:
-        """What is wrong without this Modelfile."""
-        return self.check.problems
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong without this Modelfile, in sentences; `check.problems` has more of them."""
+        return tuple(problem.sentence for problem in self.check.problems if problem.severity != "note")
 
     @property
     def text(self) -> str:
@@ -88,7 +88,7 @@ def _template_parts(check: TemplateCheck) -> Iterator[ProposedPart]:
         yield ProposedPart(reason, (Command("template", check.template),))
     elif check.problems or check.source != "none":
         words = _sentences(problem.sentence for problem in check.problems)
-        used = f"For the chat template Ollama uses {check.used}."
+        used = f"For the chat template Ollama uses {check.used}." if check.source != "none" else ""
         yield ProposedPart(f"{used} {words}".strip(), ())
     proposes_stops = check.template is not None or any(problem.code == "foreign-stops" for problem in check.problems)
     if proposes_stops and family is not None:

@@ -88,7 +88,7 @@ def to_modelfile(about: About) -> str:
 
 
 def _describe_template(written: str | None, in_file: str | None) -> str:
-    from kdmgr.modelfile.families import detect_family
+    from kdmgr.modelfile.templates import detect_family
 
     text = written or in_file
     if text is None:

@@ -163,7 +163,7 @@ def _match(source: _Source, weights: Layer) -> Match | None:
 
 
 def _family_name(template: str | None) -> str | None:
-    from kdmgr.modelfile.families import detect_family
+    from kdmgr.modelfile.templates import detect_family
 
     family = detect_family(template) if template else None
     return family.name if family else None

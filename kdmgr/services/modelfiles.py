@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdmgr.modelfile.families import detect_family
 from kdmgr.modelfile.shipped import read_shipped, shipped_names
+from kdmgr.modelfile.templates import detect_family
 from kdmgr.services.importing import read_modelfile
 
 __all__ = ["CheckedModelfile", "check_modelfile", "read_shipped", "shipped_names"]

@@ -63,7 +63,7 @@ def engine_model(opened: OpenedModel) -> tuple[EngineModel, tuple[ChatMessage, .
 
 def _choose_template(opened: OpenedModel) -> tuple[str | None, tuple[str, ...]]:
     """The embedded engine's template: the Modelfile's family by name, else the file's own, else none."""
-    from kdmgr.modelfile.families import detect_family
+    from kdmgr.modelfile.templates import detect_family
 
     written = opened.installed.stored.text("template") if opened.installed else None
     in_file = opened.header.text("tokenizer.chat_template")

@@ -9,10 +9,10 @@ import pytest
 
 from kdmgr.errors import NotFound
 from kdmgr.modelfile.commands import Command, Modelfile, ModelfileError
-from kdmgr.modelfile.families import detect_family, families
 from kdmgr.modelfile.parse import parse
 from kdmgr.modelfile.render import render, render_command
 from kdmgr.modelfile.shipped import read_shipped, shipped_names
+from kdmgr.modelfile.templates import detect_family, families
 
 # What ollama/ollama's parser (v0.24.0) made of each input: hand-made edge cases, and random ones.
 OUTCOMES = json.loads((Path(__file__).parent / "real_outcomes.json").read_text(encoding="utf-8"))

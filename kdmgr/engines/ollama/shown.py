@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,10 @@ class ShownModel:
     modelfile: str | None
     license: str | None
     modified_at: datetime | None
+    messages: tuple[tuple[str, str], ...] = ()
+    """The conversation that every chat begins with: (role, content)."""
+    projector_info: Mapping[str, Any] = field(default_factory=dict)
+    """GGUF keys of the projector's file; empty without one."""
 
 
 def read_shown(reply: Mapping[str, Any]) -> ShownModel:
@@ -64,7 +68,14 @@ def read_shown(reply: Mapping[str, Any]) -> ShownModel:
         modelfile=text(reply.get("modelfile")),
         license=text(reply.get("license")),
         modified_at=moment(reply.get("modified_at")),
+        messages=_read_messages(reply.get("messages")),
+        projector_info=mapping(reply.get("projector_info")),
     )
+
+
+def _read_messages(value: object) -> tuple[tuple[str, str], ...]:
+    entries = [mapping(entry) for entry in value] if isinstance(value, list) else []
+    return tuple((text(entry.get("role")) or "", text(entry.get("content")) or "") for entry in entries)
 
 
 def read_details(value: object) -> ModelDetails:

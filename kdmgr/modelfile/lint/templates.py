@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kdmgr.modelfile.commands import Command
-from kdmgr.modelfile.families import TemplateFamily, detect_family
 from kdmgr.modelfile.guess import guess_family
 from kdmgr.modelfile.lint.findings import NOTE, WARNING, Finding, Text
 from kdmgr.modelfile.lint.sources import SourceFacts
 from kdmgr.modelfile.template_faults import find_faults
+from kdmgr.modelfile.templates import TemplateFamily, detect_family
 
 
 def find_bad_templates(text: Text, commands: list[Command], source: SourceFacts | None) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def _find_missing_stops(
 def _is_foreign(stop: str, family: TemplateFamily) -> bool:
     """Whether the text is a special token that neither the family's stops nor its chats hold."""
     special = stop.startswith(("<|", "[", "<start_", "<end_")) and stop.endswith(("|>", "]", "_turn>"))
-    from kdmgr.modelfile.families import families
+    from kdmgr.modelfile.templates import families
 
     known = any(stop in other.stops for other in families())
     return special and known and stop not in family.stops and stop not in family.example
