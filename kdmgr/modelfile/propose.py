@@ -64,9 +64,14 @@ class Proposal:
         return "\n".join(_render_part(part) for part in self.parts)
 
 
-def propose_modelfile(header: GgufHeader, source: str | PurePath, era: str | None) -> Proposal:
-    """A Modelfile FROM `source`, whose header is given, for an Ollama of `era` (None: unknown)."""
-    check = check_template(header, None, era)
+def propose_modelfile(
+    header: GgufHeader, source: str | PurePath, era: str | None, *, existing: Modelfile | None = None
+) -> Proposal:
+    """A Modelfile FROM `source`, whose header is given, for an Ollama of `era` (None: unknown).
+
+    `existing` is what an installed model brings along already.
+    """
+    check = check_template(header, existing, era)
     parts = [ProposedPart(_describe(header), (Command("from", str(source)),)), *_template_parts(check)]
     parts += _sampling_parts(header)
     return Proposal(tuple(parts), check)

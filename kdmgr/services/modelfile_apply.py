@@ -264,3 +264,14 @@ def inherit(modelfile: Modelfile, base: StoredModel) -> Modelfile:
     own = tuple(command for command in modelfile.commands if command.name != "from")
     parameters: dict[str, ParameterValue] = {**parts.parameters, **modelfile.parameters}
     return Modelfile((*inherited, *own), parameters)
+
+
+async def is_taken(services: Services, name: str, target: str) -> bool:
+    """Whether the server (or, for the target "own", kdmgr's store) has a model of this name."""
+    if target == "own":
+        return services.library.own.find(parse_ollama_name(name)) is not None
+    engine = services.ollama_engine()
+    try:
+        return await engine.find(name) is not None
+    finally:
+        await engine.close()
