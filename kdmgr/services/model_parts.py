@@ -97,12 +97,17 @@ def parts_of_shown(shown: ShownModel, name: str) -> ModelParts:
         messages=shown.messages,
         renderer=settings.get("RENDERER"),
         parser=settings.get("PARSER"),
+        requires=shown.requires,
     )
 
 
 def _own_template(template: str | None) -> str | None:
-    """None for what a server tells of a model without TEMPLATE: its stand-in, or the Jinja of the file."""
-    return None if not template or template == "{{ .Prompt }}" or "{%" in template else template
+    """None for the Jinja of the file, which servers since v0.30 tell where it is what they use.
+
+    A model without any template is told as one with `{{ .Prompt }}`. That is kept: left out, a server could take
+    a template of its own instead.
+    """
+    return None if not template or "{%" in template else template
 
 
 def _text(config: Mapping[str, object], key: str) -> str | None:

@@ -36,11 +36,15 @@ class Linted:
 
 
 def lint_file(services: Services, path: Path, *, fix: bool = False, version: str | None = None) -> Linted:
-    """Lint `path`, as an Ollama of `version` (None: any) would take it; with `fix`, mend what is safe, atomically."""
+    """Lint `path`, as an Ollama of `version` (None: any) would take it; with `fix`, mend what is safe, atomically.
+
+    A file that is not all UTF-8 is left alone: writing it back would lose what cannot be read.
+    """
     source = read_source(path)
     surroundings = surroundings_of(services, path.parent, version)
     findings = lint_modelfile(source, surroundings)
-    if not fix or not any(finding.fix for finding in findings):
+    unreadable = any(finding.code == "not-utf8" for finding in findings)
+    if not fix or unreadable or not any(finding.fix for finding in findings):
         return Linted(path, findings)
     from kdmgr.modelfile.parse import decode
 

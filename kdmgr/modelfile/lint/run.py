@@ -8,7 +8,7 @@ from kdmgr.modelfile.lint.parameters import find_bad_parameters, find_overridden
 from kdmgr.modelfile.lint.sources import SourceFacts, find_bad_sources, find_source
 from kdmgr.modelfile.lint.syntax import read_all
 from kdmgr.modelfile.lint.templates import find_bad_templates
-from kdmgr.modelfile.lint.values import find_surprises
+from kdmgr.modelfile.lint.values import find_surprises, find_undecodable
 from kdmgr.modelfile.parse import decode
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
@@ -25,6 +25,7 @@ def lint_modelfile(source: str | bytes, surroundings: Surroundings = _NOTHING) -
         return (Finding("is-a-model", ERROR, 1, 1, "this is a model, not a Modelfile", "name it after FROM"),)
     commands, findings = read_all(text)
     weights = find_source(commands, surroundings)
+    findings += find_undecodable(text, source)
     findings += find_surprises(text, commands)
     findings += find_bad_parameters(text, commands)
     findings += find_overridden(text, commands)

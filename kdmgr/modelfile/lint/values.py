@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -35,23 +36,32 @@ def _find_dropped(text: Text) -> Iterator[Finding]:
     seen = 0
     for match in re.finditer(r"[^\t\n\r -~]", text.text):
         char = match[0]
-        if char.isprintable() and char != "\ufffd":
+        if char.isprintable():
             continue
-        name = unicodedata.name(char, f"the control character U+{ord(char):04X}").lower()
-        if char == "\ufffd":
-            reason = "the file is not UTF-8 here: what stood there is lost"
-            yield text.finding("not-utf8", ERROR, match.start(), "a character that cannot be read", reason)
-        else:
-            fix = Fix(match.start(), match.end(), " ") if char in _BLANKS else None
-            if char in _INVISIBLE:
-                fix = Fix(match.start(), match.end(), "")
-            reason = (
-                "Ollama drops it, and with it the space between two words" if char in _BLANKS else "Ollama drops it"
-            )
-            yield text.finding("dropped-character", WARNING, match.start(), f"{name} is left out", reason, fix=fix)
+        fix = Fix(match.start(), match.end(), " ") if char in _BLANKS else None
+        if char in _INVISIBLE:
+            fix = Fix(match.start(), match.end(), "")
+        reason = "Ollama drops it" + (", and with it the space between two words" if char in _BLANKS else "")
+        yield text.finding("dropped-character", WARNING, match.start(), f"{name_of(char)} is left out", reason, fix=fix)
         seen += 1
         if seen == 50:
             return
+
+
+def name_of(char: str) -> str:
+    """What a character is called."""
+    return unicodedata.name(char, f"the control character U+{ord(char):04X}").lower()
+
+
+def find_undecodable(text: Text, source: str | bytes) -> Iterator[Finding]:
+    """The first bytes that are no UTF-8."""
+    if isinstance(source, bytes) and not source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            source.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError as error:
+            at = len(error.object[: error.start].decode())
+            reason = "the file is not UTF-8 here: what stood there is lost"
+            yield text.finding("not-utf8", ERROR, at, "a character that cannot be read", reason)
 
 
 def _find_line_ends(text: Text, commands: list[Command]) -> Iterator[Finding]:
