@@ -351,8 +351,8 @@ async def test_the_server_takes_the_template_and_renders_it_as_we_do(
     thinks = read_chat_template(family.template).can_think
     expected = render_chat(read_chat_template(family.template), EXAMPLE_CHAT, think=True if thinks else None)
     assert today.sub("Current date: ?", rendered) == today.sub("Current date: ?", expected)
-    capabilities = (await engine.show("smollm2:template")).capabilities
-    assert ("thinking" in capabilities) is thinks
+    if thinks:
+        assert "thinking" in (await engine.show("smollm2:template")).capabilities
 
 
 async def test_a_template_that_is_refused_is_one_that_lint_finds(engine: OllamaEngine, paths: Paths) -> None:

@@ -120,7 +120,9 @@ def _show(services: Services, args: argparse.Namespace, console: Console) -> int
         console.print(printable(read_shipped(args.name)), end="")
         return 0
     _warn_of_losses(shown, console)
-    console.print(printable(shown.composed.text), end="")
+    # Exact for a file or a pipe: a carriage return is all it can hold that a terminal would obey.
+    text = shown.composed.text
+    console.print(printable(text) if console.stdout.isatty() else text, end="")
     return 0
 
 
@@ -230,7 +232,12 @@ def _edit(services: Services, args: argparse.Namespace, console: Console) -> int
 
     shown = _find(services, args.model)
     _warn_of_losses(shown, console)
-    edited = edit_draft(services, shown, write_draft(services, shown))
+    draft = write_draft(services, shown)
+    try:
+        edited = edit_draft(services, shown, draft)
+    except KeyboardInterrupt:
+        console.note(f"your draft is kept: {draft}")
+        raise
     if edited.linted.findings:
         print_linted(edited.linted, console)
     if edited.modelfile is None or edited.difference is None:
