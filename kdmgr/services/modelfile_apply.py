@@ -7,16 +7,17 @@ model, whose layers are then inherited as Ollama does: new parameters win, licen
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import NotFound, ServerUnreachable, UsageError
+from kdmgr.errors import NotFound, ServerUnreachable, Unreadable, UsageError
 from kdmgr.models.progress import Progress, Report
 from kdmgr.refs import OllamaRef, parse_ollama_name
 from kdmgr.services.import_checks import require_usable_name
+from kdmgr.units import MIB, printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kdmgr.models.store import StoredModel
     from kdmgr.services.app import Services
 
+_BLOCK = 4 * MIB
 _BLOB_NAME = re.compile(r"sha256[-:]([0-9a-f]{64})$")
 
 
@@ -61,12 +63,18 @@ def find_source(written: str, folder: Path) -> Source:
 
 
 async def apply_to_server(
-    services: Services, modelfile: Modelfile, folder: Path, ref: OllamaRef, *, engine: OllamaEngine | None = None
-) -> AsyncGenerator[Progress, None]:
-    """Make `ref` on the server; it is there when the generator ends, in place of one of the same name.
+    services: Services,
+    modelfile: Modelfile,
+    folder: Path,
+    ref: OllamaRef,
+    report: Report,
+    *,
+    engine: OllamaEngine | None = None,
+) -> None:
+    """Make `ref` on the server, in place of one of the same name.
 
-    Files go up only if the server lacks them. Closing it early makes no model. Raises `ServerUnreachable`,
-    `NotFound`, `UsageError`, `EngineFailed` …
+    Files go up only if the server lacks them. Cancelling stops at once, and makes no model. Raises
+    `ServerUnreachable`, `NotFound`, `UsageError`, `EngineFailed` …
     """
     require_usable_name(ref)
     own = engine is None
@@ -79,16 +87,14 @@ async def apply_to_server(
         base = await _require_base(engine, sources)
         digests: list[tuple[str, str]] = []
         for source in [] if base else sources:
-            async for step in _deliver(engine, source, digests):
-                yield step
+            await _deliver(engine, source, digests, report)
         adapters: list[tuple[str, str]] = []
         for written in modelfile.values("adapter"):
-            async for step in _deliver(engine, find_source(written, folder), adapters):
-                yield step
+            await _deliver(engine, find_source(written, folder), adapters, report)
         request = _request(modelfile, ref, base, dict(digests), dict(adapters))
         async with aclosing(engine.create(request)) as steps:
             async for line in steps:
-                yield Progress(line.status, None, line.completed, line.total)
+                report(Progress(line.status, None, line.completed, line.total))
     finally:
         if own:
             await engine.close()
@@ -109,12 +115,8 @@ async def _require_base(engine: OllamaEngine, sources: list[Source]) -> str | No
     return str(named[-1])
 
 
-async def _deliver(
-    engine: OllamaEngine, source: Source, digests: list[tuple[str, str]]
-) -> AsyncGenerator[Progress, None]:
+async def _deliver(engine: OllamaEngine, source: Source, digests: list[tuple[str, str]], report: Report) -> None:
     """Make the server have the file, and note its name and digest."""
-    import asyncio
-
     from kdmgr.engines.ollama.uploading import Upload
 
     if source.digest is not None and await engine.uploads.has(source.digest):
@@ -122,10 +124,13 @@ async def _deliver(
         return
     if source.path is None:
         raise NotFound(f"neither the server nor this machine has {source.written}", hint="name a file")
-    yield Progress(f"hashing {source.path.name[:40]}")
-    size, digest = await asyncio.to_thread(_hash, source.path)
-    yield Progress(f"sending {source.path.name[:40]}", digest, 0, size)
-    await engine.uploads.send(Upload(source.path, digest, size), lambda sent: None)
+    what = printable(source.path.name)[:40]
+    size, digest = await _hash(source.path, what, report)
+
+    def tell(sent: int) -> None:
+        report(Progress(f"sending {what}", digest, sent, size))
+
+    await engine.uploads.send(Upload(source.path, digest, size), tell)
     digests.append((_file_name(source, digests), digest))
 
 
@@ -134,13 +139,32 @@ def _file_name(source: Source, digests: list[tuple[str, str]]) -> str:
     return f"{len(digests)}-{source.path.name}" if source.path and source.digest is None else f"{len(digests)}.gguf"
 
 
-def _hash(path: Path) -> tuple[int, str]:
-    """Length and digest of a file."""
+async def _hash(path: Path, what: str, report: Report) -> tuple[int, str]:
+    """Length and digest of a file, counted beside the event loop; cancelling ends it within a block."""
+    import asyncio
+    import threading
+
+    stopped = threading.Event()
+    try:
+        return await asyncio.to_thread(_hash_blocks, path, what, report, stopped.is_set)
+    finally:
+        stopped.set()
+
+
+def _hash_blocks(path: Path, what: str, report: Report, is_stopped: Callable[[], bool]) -> tuple[int, str]:
     import hashlib
 
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return file.tell(), f"sha256:{digest}"
+    hashed, done = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = path.stat().st_size
+            while (block := file.read(_BLOCK)) and not is_stopped():
+                hashed.update(block)
+                done += len(block)
+                report(Progress(f"hashing {what}", None, done, size))
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror or error}", hint="name a file") from error
+    return done, f"sha256:{hashed.hexdigest()}"
 
 
 def _request(

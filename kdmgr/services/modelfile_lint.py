@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import KdmgrError, NotFound, Unreadable
+from kdmgr.errors import KdmgrError, NotFound, ServerUnreachable, Unreadable
 from kdmgr.files import write_atomically
 from kdmgr.modelfile.lint import Finding, SourceFacts, Surroundings, apply_fixes, lint_modelfile
 from kdmgr.modelfile.lint.sources import PLACEHOLDERS
@@ -16,6 +16,8 @@ from kdmgr.refs import OllamaRef, parse_ref
 if TYPE_CHECKING:
     from kdmgr.services.app import Services
 
+NOT_TOLD = "?"
+"""A template of which only is known that the model has one, or needs none."""
 MAX_ROUNDS = 10
 """A fix may bring to light what stood behind the fault; more rounds than this no file has needed."""
 
@@ -113,11 +115,25 @@ def _facts_of_model(services: Services, value: str) -> SourceFacts | None:
         if not isinstance(ref, OllamaRef) or ref.is_cloud:
             return SourceFacts("missing") if value.lower().endswith(".gguf") and "/" in value[:2] else None
         model = services.library.find(ref)
+        if model is None and (told := _ask_server(services, ref)) is not None:
+            return told
         if model is None:
             names = [other.name for other in services.library.list_models()[0]]
             close = difflib.get_close_matches(str(ref), names, 1, 0.5)
             return SourceFacts("missing", suggestion=close[0] if close else None)
         facts = _facts_of_file(services, model.stored.model_path)
         return SourceFacts("model", facts.n_ctx_train, facts.header, template=model.stored.text("template"))
+    except ServerUnreachable:
+        return None  # the server that was named does not answer: nobody can tell
     except KdmgrError:
         return SourceFacts("missing")
+
+
+def _ask_server(services: Services, ref: OllamaRef) -> SourceFacts | None:
+    """What a running server tells of a model; None when it has none, or none runs."""
+    from kdmgr.gguf.shape import read_shape
+
+    found = services.server_models.find(ref)
+    if found is None:
+        return None
+    return SourceFacts("model", read_shape(found.header).n_ctx_train, template=NOT_TOLD)

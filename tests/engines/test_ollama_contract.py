@@ -39,6 +39,7 @@ from kdmgr.modelfile.parse import parse
 from kdmgr.modelfile.render import render_command
 from kdmgr.modelfile.templates import EXAMPLE_CHAT, families, find_family
 from kdmgr.models.headers import read_file_header
+from kdmgr.models.progress import Progress
 from kdmgr.paths import Paths
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.app import Services
@@ -305,8 +306,9 @@ CHAT = [{"role": role, "content": content} for role, content in EXAMPLE_CHAT]
 async def make(engine: OllamaEngine, modelfile: str, name: str, paths: Paths) -> str:
     """Apply a Modelfile to the server; the digest of the model."""
     services = Services(paths, Settings(), {})
-    steps = apply_to_server(services, parse(modelfile), Path("/"), parse_ollama_name(name), engine=engine)
-    assert [step.status async for step in steps][-1] == "success"
+    told: list[Progress] = []
+    await apply_to_server(services, parse(modelfile), Path("/"), parse_ollama_name(name), told.append, engine=engine)
+    assert told[-1].status == "success"
     made = await engine.find(name)
     assert made is not None
     return made.digest

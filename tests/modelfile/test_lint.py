@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kdmgr.gguf.header import GgufHeader
 from kdmgr.modelfile.commands import ModelfileError
 from kdmgr.modelfile.lint import Finding, SourceFacts, Surroundings, apply_fixes, lint_modelfile
 from kdmgr.modelfile.parse import parse
@@ -186,3 +187,13 @@ def test_fixes_that_overlap_wait_for_the_next_round() -> None:
     with pytest.raises(ModelfileError):
         parse(text)
     assert parse(fixed(fixed(text))).parameters == {"top_k": 4}
+
+
+@pytest.mark.parametrize(
+    ("version", "codes"), [((0, 24, 0), ["template-lost"]), ((0, 30, 0), []), (None, ["template-lost"])]
+)
+def test_a_template_that_would_be_lost_is_told(version: tuple[int, ...] | None, codes: list[str]) -> None:
+    jinja = "{%- if tools %}{{- '<|im_start|>system' }}{% endif %}{% if enable_thinking %}{% endif %}" * 20
+    facts = SourceFacts("file", header=GgufHeader(3, "little", 32, {"tokenizer.chat_template": jinja}, (), 0))
+    findings = lint_modelfile("FROM ./m.gguf", Surroundings(look=lambda command, value: facts, version=version))
+    assert [finding.code for finding in findings] == codes

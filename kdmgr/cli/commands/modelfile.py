@@ -212,15 +212,11 @@ def _make(
 
     bar = ProgressBar(console, silent=not console.terminal)
 
-    async def send() -> None:
-        async for progress in apply_to_server(services, modelfile, folder, parse_ollama_name(name)):
-            bar.show(progress)
-
     try:
         if target == "own":
             apply_to_own_store(services, modelfile, folder, parse_ollama_name(name), bar.show)
         else:
-            asyncio.run(send())
+            asyncio.run(apply_to_server(services, modelfile, folder, parse_ollama_name(name), bar.show))
     finally:
         bar.end()
     console.note(f"made {name} {'in the own store' if target == 'own' else 'on the server'}")

@@ -48,6 +48,13 @@ class Surroundings:
     version: tuple[int, ...] | None = None
     """Of the Ollama that shall take it; None for any."""
 
+    @property
+    def era(self) -> str | None:
+        """How that Ollama treats templates: "C" runs the Jinja of a file, "B2" does not; None for any."""
+        if self.version is None:
+            return None
+        return "C" if self.version >= (0, 30) else "B2"
+
 
 class Text:
     """A text in which places are found by line and column."""

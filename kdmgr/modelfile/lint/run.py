@@ -30,7 +30,7 @@ def lint_modelfile(source: str | bytes, surroundings: Surroundings = _NOTHING) -
     findings += find_bad_parameters(text, commands)
     findings += find_overridden(text, commands)
     findings += find_bad_sources(text, commands, surroundings)
-    findings += find_bad_templates(text, commands, weights)
+    findings += find_bad_templates(text, commands, weights, surroundings.era)
     findings += _find_long_context(text, commands, weights)
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.column, _ORDER[finding.severity])))
 

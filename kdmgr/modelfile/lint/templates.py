@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kdmgr.modelfile.commands import Command
+from kdmgr.modelfile.check import check_template
+from kdmgr.modelfile.commands import Command, Modelfile
 from kdmgr.modelfile.guess import guess_family
 from kdmgr.modelfile.lint.findings import NOTE, WARNING, Finding, Text
 from kdmgr.modelfile.lint.sources import SourceFacts
@@ -12,10 +13,13 @@ from kdmgr.modelfile.template_faults import find_faults
 from kdmgr.modelfile.templates import TemplateFamily, detect_family
 
 
-def find_bad_templates(text: Text, commands: list[Command], source: SourceFacts | None) -> Iterator[Finding]:
+def find_bad_templates(
+    text: Text, commands: list[Command], source: SourceFacts | None, era: str | None
+) -> Iterator[Finding]:
     """Faults of the TEMPLATE that counts, seen together with the stops and the model."""
     template = next((command for command in reversed(commands) if command.name == "template"), None)
     if template is None or not template.value:
+        yield from _find_lost_template(text, commands, source, era)
         return
     for fault in find_faults(template.value):
         at = _place(text, template, fault.line)
@@ -23,6 +27,22 @@ def find_bad_templates(text: Text, commands: list[Command], source: SourceFacts 
     family = detect_family(template.value)
     yield from _find_missing_stops(text, template, commands, family)
     yield from _find_other_family(text, template, family, source)
+
+
+def _find_lost_template(
+    text: Text, commands: list[Command], source: SourceFacts | None, era: str | None
+) -> Iterator[Finding]:
+    """Without a TEMPLATE, the file's own may get lost on the way."""
+    if source is None or source.header is None or source.template:
+        return
+    written = Modelfile(tuple(commands), {})
+    origin = next((command for command in commands if command.name == "from"), None)
+    if origin is None:
+        return
+    for problem in check_template(source.header, written, era).problems:
+        reason = "kdmgr modelfile new proposes one" if problem.severity != "note" else "it may be meant so"
+        severity = NOTE if problem.severity == "note" else WARNING
+        yield text.finding(problem.code, severity, origin.start, f"no TEMPLATE: {problem.sentence}", reason)
 
 
 def _find_missing_stops(
