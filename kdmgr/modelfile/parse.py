@@ -16,6 +16,7 @@ from kdmgr.modelfile.parameters import collect_parameters
 SPACES, NEWLINES = " \t", "\r\n"
 MAX_BYTES = 4 << 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _LETTERS = re.compile(r"[A-Za-z]*")
 _PARAMETER = re.compile(r"[A-Za-z0-9_]*")
 
@@ -58,6 +59,8 @@ class Reader:
     def __init__(self, text: str, at: int = 0) -> None:
         self._text = text
         self._at = at
+        self._counted = (0, 1)
+        """A position, and its line: lines are counted on from there."""
 
     def read(self) -> list[Command]:
         """All commands; `ModelfileError` for the first that Ollama would refuse."""
@@ -119,17 +122,19 @@ class Reader:
     def _read_value(self, line: int, start: int) -> str:
         """Up to the first line end at which every quote is closed."""
         kept: list[str] = []
+        solid = 0
+        """How much of it there is without the blanks at its end."""
         while self._at < len(self._text):
             char = self._text[self._at]
             self._at += 1
             if char in NEWLINES:
-                value = unquote("".join(kept).strip())
-                if value is not None:
+                if _may_be_closed(kept, solid) and (value := unquote("".join(kept).strip())) is not None:
                     return value
                 kept.append(char)
             elif char == "\t" or char.isprintable():
                 # Ollama drops what Go calls unprintable: no-break and zero-width spaces, controls.
                 kept.append(char)
+                solid = solid if char in SPACES else len(kept)
         value = unquote("".join(kept).strip())
         if value is None:
             hint = 'a value that begins with a quote ends with the same quote at the end of a line: """…"""'
@@ -164,7 +169,16 @@ class Reader:
         return self._text[self._at] if self._at < len(self._text) else "\0"
 
     def _line(self, at: int) -> int:
-        return len(re.findall(r"\r\n|\r|\n", self._text[:at])) + 1
+        since, line = self._counted if self._counted[0] <= at else (0, 1)
+        self._counted = (at, line + len(_LINE_END.findall(self._text, since, at)))
+        return self._counted[1]
+
+
+def _may_be_closed(kept: list[str], solid: int) -> bool:
+    """False only for what surely is not: so that a long text is not looked through at each of its lines."""
+    start = next((at for at, char in enumerate(kept) if char not in SPACES + NEWLINES), solid)
+    is_long = kept[start : start + 3] == ['"'] * 3
+    return not is_long or (solid - start >= 6 and kept[solid - 3 : solid] == ['"'] * 3)
 
 
 def _argument_hint(follows: str) -> str:

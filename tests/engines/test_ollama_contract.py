@@ -37,6 +37,7 @@ from kdmgr.modelfile.go_template.chat import read_chat_template, render_chat
 from kdmgr.modelfile.lint import lint_modelfile
 from kdmgr.modelfile.parse import parse
 from kdmgr.modelfile.render import render_command
+from kdmgr.modelfile.shipped import read_shipped
 from kdmgr.modelfile.templates import EXAMPLE_CHAT, families, find_family
 from kdmgr.models.headers import read_file_header
 from kdmgr.models.progress import Progress
@@ -355,6 +356,15 @@ async def test_the_server_takes_the_template_and_renders_it_as_we_do(
     assert today.sub("Current date: ?", rendered) == today.sub("Current date: ?", expected)
     if thinks:
         assert "thinking" in (await engine.show("smollm2:template")).capabilities
+
+
+async def test_the_guard_is_given_its_task(engine: OllamaEngine, paths: Paths) -> None:
+    template = parse(read_shipped("llama-guard3")).template or ""
+    command = render_command(Command("template", template))
+    await make(engine, f"FROM {MODEL.name}\nSYSTEM other\n{command}", "smollm2:template", paths)
+    body = {"model": "smollm2:template", "messages": CHAT, "stream": False, "_debug_render_only": True}
+    reply = await engine._server.post("/api/chat", body)
+    assert reply["_debug_info"]["rendered_template"] == render_chat(read_chat_template(template), EXAMPLE_CHAT)
 
 
 async def test_a_template_that_is_refused_is_one_that_lint_finds(engine: OllamaEngine, paths: Paths) -> None:

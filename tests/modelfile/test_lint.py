@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,24 @@ def test_a_template_that_would_be_lost_is_told(version: tuple[int, ...] | None, 
     facts = SourceFacts("file", header=GgufHeader(3, "little", 32, {"tokenizer.chat_template": jinja}, (), 0))
     findings = lint_modelfile("FROM ./m.gguf", Surroundings(look=lambda command, value: facts, version=version))
     assert [finding.code for finding in findings] == codes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM x\n" + "PARAMETER top_k 1\n" * 30_000,
+        "FROM x\n" + "nonsense line\n" * 30_000,
+        "FROM x\nSYSTEM " + '"' * 200_000,
+        'FROM x\nSYSTEM """' + '\n"""x' * 30_000,
+        "FROM x\nTEMPLATE " + "{{ if .System }}" * 20_000,
+        "FROM x\nTEMPLATE " + "{{ range .Messages }}{{ end }}" * 20_000,
+        "\u00a0" * 300_000,
+        "FROM" + " " * 300_000,
+        "# c\n" * 200_000,
+    ],
+)
+def test_hostile_files_are_judged_in_time(text: str) -> None:
+    started = time.monotonic()
+    findings = lint_modelfile(text)
+    apply_fixes(text, findings)
+    assert time.monotonic() - started < 5

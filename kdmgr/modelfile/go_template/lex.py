@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from kdmgr.modelfile.go_template.nodes import TemplateError
@@ -35,6 +36,7 @@ class Word:
 def split_template(source: str) -> list[Word | list[Word]]:
     """Texts as words, actions as lists of words; blanks trimmed where `{{-` and `-}}` say so."""
     parts: list[Word | list[Word]] = []
+    lines = Lines(source)
     at, trims = 0, False
     while at <= len(source):
         start = source.find("{{", at)
@@ -46,20 +48,26 @@ def split_template(source: str) -> list[Word | list[Word]]:
             break
         trims_before = source[start + 2 : start + 3] == "-" and source[start + 3 : start + 4] in tuple(_SPACES)
         parts.append(Word("text", text.rstrip(_SPACES) if trims_before else text, 0))
-        words, at, trims = _split_action(source, start, start + (3 if trims_before else 2))
+        words, at, trims = _split_action(source, lines, start, start + (3 if trims_before else 2))
         if words is not None:
             parts.append(words)
     return parts
 
 
-def line_at(source: str, at: int) -> int:
-    """The line of a position, from 1."""
-    return source.count("\n", 0, at) + 1
+class Lines:
+    """The lines of a text, by position."""
+
+    def __init__(self, source: str) -> None:
+        self._ends = [match.start() for match in re.finditer("\n", source)]
+
+    def at(self, position: int) -> int:
+        """The line of a position, from 1."""
+        return bisect_left(self._ends, position) + 1
 
 
-def _split_action(source: str, opened: int, at: int) -> tuple[list[Word] | None, int, bool]:
+def _split_action(source: str, lines: Lines, opened: int, at: int) -> tuple[list[Word] | None, int, bool]:
     """The words up to `}}`, where the text goes on, and whether its blanks are trimmed; None for a comment."""
-    line = line_at(source, opened)
+    line = lines.at(opened)
     if (comment := re.compile(r"\s*/\*").match(source, at)) and (source[at] in _SPACES or source[at] == "/"):
         closed = source.find("*/", comment.end())
         end = re.compile(r"(\s-)?}}").match(source, closed + 2) if closed >= 0 else None
@@ -75,14 +83,14 @@ def _split_action(source: str, opened: int, at: int) -> tuple[list[Word] | None,
             return words, at + 3, True
         match = _WORD.match(source, at)
         if match is None or match.end() == at:
-            raise TemplateError(_complaint(source, at), line_at(source, at))
+            raise TemplateError(_complaint(source, at), lines.at(at))
         kind = match.lastgroup or ""
         if kind in ("path", "name") and match.end() < len(source) and not source.startswith(_AFTER_NAME, match.end()):
-            raise TemplateError(f"{source[match.end() :][:1]!r} cannot stand after {match[0]}", line_at(source, at))
+            raise TemplateError(f"{source[match.end() :][:1]!r} cannot stand after {match[0]}", lines.at(at))
         spaced = kind == "space"
         if not spaced:
             before = source[match.start() - 1] in _SPACES
-            words.append(Word(kind, match[0], line_at(source, match.start()), before))
+            words.append(Word(kind, match[0], lines.at(match.start()), before))
         at = match.end()
 
 

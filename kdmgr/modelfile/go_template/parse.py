@@ -45,7 +45,6 @@ class _Parser:
 
     def __init__(self, source: str) -> None:
         self._parts = split_template(source)
-        self._last_line = source.count("\n") + 1
         self._at = 0
         self._names = ["$"]
         self._loops = 0
@@ -232,7 +231,8 @@ class _Parser:
             raise UnsupportedTemplate("it is nested too deeply", line)
 
     def _line(self) -> int:
-        for part in reversed(self._parts[: self._at]):
+        for at in range(self._at - 1, -1, -1):
+            part = self._parts[at]
             if isinstance(part, list) and part:
                 return part[0].line
         return 1

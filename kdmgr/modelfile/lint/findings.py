@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,13 +62,14 @@ class Text:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
     def finding(
         self, code: str, severity: str, at: int, message: str, reason: str, *, fix: Fix | None = None
     ) -> Finding:
         """A finding at a position."""
-        ends = [match.end() for match in _LINE_END.finditer(self.text, 0, at)]
-        return Finding(code, severity, len(ends) + 1, at - (ends[-1] if ends else 0) + 1, message, reason, fix)
+        line = bisect_right(self._starts, at)
+        return Finding(code, severity, line, at - self._starts[line - 1] + 1, message, reason, fix)
 
     def line_start(self, at: int) -> int:
         """Where the line of a position begins."""
