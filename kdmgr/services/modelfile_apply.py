@@ -77,6 +77,7 @@ async def apply_to_server(
     `ServerUnreachable`, `NotFound`, `UsageError`, `EngineFailed` …
     """
     require_usable_name(ref)
+    _require_no_draft(modelfile)
     own = engine is None
     engine = engine or services.ollama_engine()
     try:
@@ -98,6 +99,13 @@ async def apply_to_server(
     finally:
         if own:
             await engine.close()
+
+
+def _require_no_draft(modelfile: Modelfile) -> None:
+    if modelfile.values("draft"):
+        raise UsageError(
+            "draft models cannot be applied from here yet", hint="ollama create takes DRAFT from v0.23.1 on"
+        )
 
 
 async def _require_base(engine: OllamaEngine, sources: list[Source]) -> str | None:
@@ -193,6 +201,7 @@ def apply_to_own_store(
 ) -> StoredModel:
     """Make `ref` in kdmgr's own store, in place of one of the same name; its manifest is written last."""
     require_usable_name(ref)
+    _require_no_draft(modelfile)
     sources = [find_source(written, folder) for written in modelfile.sources]
     names = [source.model for source in sources if source.model is not None]
     base = services.library.require(names[-1]).stored if names else None

@@ -137,6 +137,14 @@ def test_what_cannot_be_applied_says_why(cli: Cli, smol: str, tmp_path: Path, te
     assert says in ran.out + ran.err
 
 
+def test_a_draft_is_refused_and_not_forgotten(cli: Cli, smol: str, tmp_path: Path) -> None:
+    path = tmp_path / "Modelfile"
+    path.write_text(f"FROM smol\nDRAFT {path}\n")
+    ran = cli("modelfile", "apply", path, "new", "--to", "own")
+    assert (ran.code, "draft models" in ran.err) == (2, True)
+    assert "new" not in cli("ls").out
+
+
 def test_an_edit_becomes_a_new_tag_and_the_draft_goes(
     cli: Cli, smol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
