@@ -32,7 +32,7 @@ COMMANDS: dict[str, Command] = {
     "hosts": Command("hosts", "the Ollama servers you have, and which one is meant"),
     "students": Command("students", "the catalog of distilled students"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
-    "modelfile": Command("modelfile", "check and print Modelfiles; the ones that come with kdmgr"),
+    "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
     "completion": Command("completion", "shell completion for bash, zsh and fish"),
 }

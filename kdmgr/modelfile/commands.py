@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kdmgr.errors import Unreadable
 
@@ -16,12 +16,25 @@ ParameterValue = bool | int | float | str | tuple[str, ...]
 
 
 class ModelfileError(Unreadable):
-    """A Modelfile that Ollama would refuse. `line` counts as editors do: CRLF is one line end."""
+    """A Modelfile that Ollama would refuse. `line` counts as editors do: CRLF is one line end.
 
-    def __init__(self, reason: str, *, line: int | None = None, hint: str | None = None) -> None:
-        super().__init__(f"Modelfile, line {line}: {reason}" if line else f"Modelfile: {reason}", hint=hint)
+    `code` names the kind of fault; `at` is where it is in the text, None for faults of the whole.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        line: int | None = None,
+        hint: str | None = None,
+        code: str = "invalid",
+        at: int | None = None,
+    ) -> None:
+        super().__init__(f"Modelfile, line {line}: {problem}" if line else f"Modelfile: {problem}", hint=hint)
         self.line = line
-        self.reason = reason
+        self.problem = problem
+        self.code = code
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,10 @@ class Command:
     argument: str | None = None
     line: int = 0
     """Where it stands, from 1; 0 when it was not read from a text."""
+    start: int = field(default=0, compare=False, repr=False)
+    """Where in the text it begins, where its value begins, and where it ends: in characters."""
+    value_at: int = field(default=0, compare=False, repr=False)
+    end: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

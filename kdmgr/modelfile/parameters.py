@@ -61,18 +61,21 @@ def read_value(name: str, text: str, line: int | None = None) -> ParameterValue:
     if name in BOOLEANS:
         if text in _TRUE + _FALSE:
             return text in _TRUE
-        raise ModelfileError(f"{name} {text!r} is neither true nor false", line=line, hint=f"{name} true")
+        raise ModelfileError(
+            f"{name} {text!r} is neither true nor false", line=line, hint=f"{name} true", code="bad-bool"
+        )
     import difflib
 
     close = difflib.get_close_matches(name.lower(), KNOWN, 1, 0.6)
     hint = f"did you mean {close[0]}?" if close else f"Ollama knows {', '.join(sorted(KNOWN))}"
-    raise ModelfileError(f"unknown parameter {name!r}", line=line, hint=hint)
+    raise ModelfileError(f"unknown parameter {name!r}", line=line, hint=hint, code="unknown-parameter")
 
 
 def _read_integer(name: str, text: str, line: int | None) -> int:
     if _INTEGER.fullmatch(text) and -(1 << 63) <= (number := int(text)) < 1 << 63:
         return number
-    raise ModelfileError(f"{name} {text!r} is not a whole number", line=line, hint=f"like {name} 42, without a point")
+    hint = f"like {name} 42, without a point"
+    raise ModelfileError(f"{name} {text!r} is not a whole number", line=line, hint=hint, code="bad-integer")
 
 
 def _read_float(name: str, text: str, line: int | None) -> float:
@@ -83,5 +86,6 @@ def _read_float(name: str, text: str, line: int | None) -> float:
         number = float.fromhex(text)
     overflows = number is not None and abs(number) >= _MAX_FLOAT32 and not _NAMED.fullmatch(text)
     if number is None or overflows:
-        raise ModelfileError(f"{name} {text!r} is not a number", line=line, hint=f"like {name} 0.7, with a point")
+        hint = f"like {name} 0.7, with a point"
+        raise ModelfileError(f"{name} {text!r} is not a number", line=line, hint=hint, code="bad-number")
     return number

@@ -101,7 +101,8 @@ class StoredModel:
         if layer.size > MAX_TEXT:
             raise Unreadable(f"the {_kind(layer)} of {self.ref} has {format_bytes(layer.size)}: that is no text")
         try:
-            return self._checked(layer).read_text(encoding="utf-8", errors="replace")
+            # As bytes: reading as text would turn every CRLF into a line feed.
+            return self._checked(layer).read_bytes().decode("utf-8", "replace")
         except OSError as error:
             raise Unreadable(f"cannot read the {_kind(layer)} of {self.ref}: {error.strerror}") from error
 

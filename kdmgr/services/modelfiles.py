@@ -1,34 +1,36 @@
-"""Modelfiles: those that come with kdmgr, and whether a user's own is sound."""
+"""Modelfiles: those that come with kdmgr, and new ones with their reasons."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from kdmgr.modelfile.propose import Proposal, propose_modelfile
 from kdmgr.modelfile.shipped import read_shipped, shipped_names
-from kdmgr.modelfile.templates import detect_family
-from kdmgr.services.importing import read_modelfile
+from kdmgr.refs import FileRef, parse_ref
 
-__all__ = ["CheckedModelfile", "check_modelfile", "read_shipped", "shipped_names"]
+if TYPE_CHECKING:
+    from kdmgr.modelfile.commands import Modelfile
+    from kdmgr.services.app import Services
+    from kdmgr.services.finding import FoundModel
 
-
-@dataclass(frozen=True, slots=True)
-class CheckedModelfile:
-    """A Modelfile that Ollama would take. `family` is that of its template, None when it is in none."""
-
-    n_commands: int
-    has_template: bool
-    family: str | None
-    warnings: tuple[str, ...]
+__all__ = ["new_modelfile", "read_shipped", "shipped_names"]
 
 
-def check_modelfile(path: Path) -> CheckedModelfile:
-    """Parse `path`; `ModelfileError` with line and hint when Ollama would refuse it."""
-    modelfile = read_modelfile(path)
-    family = detect_family(modelfile.template) if modelfile.template else None
-    return CheckedModelfile(
-        n_commands=len(modelfile.commands),
-        has_template=bool(modelfile.template),
-        family=family.name if family else None,
-        warnings=modelfile.warnings,
-    )
+def new_modelfile(services: Services, text: str, version: str | None) -> Proposal:
+    """A Modelfile for the model `text` names, for an Ollama of `version` (None: any). Blocks on the network."""
+    from kdmgr.engines.ollama.versions import era
+
+    ref = parse_ref(text)
+    found = services.find(ref)
+    source = str(ref.path.resolve()) if isinstance(ref, FileRef) else str(ref)
+    return propose_modelfile(found.header, source, era(version), existing=_existing(found))
+
+
+def _existing(found: FoundModel) -> Modelfile | None:
+    """What an installed model brings along, and a Modelfile FROM its name inherits."""
+    if found.opened is None or found.opened.installed is None:
+        return None
+    from kdmgr.modelfile.compose import compose
+    from kdmgr.services.model_parts import parts_of_stored
+
+    return compose(parts_of_stored(found.opened.installed.stored)).modelfile

@@ -70,8 +70,10 @@ def _choose_template(opened: OpenedModel) -> tuple[str | None, tuple[str, ...]]:
     family = detect_family(written) if written else None
     if in_file and (family is None or family == detect_family(in_file)):
         return None, ()
-    if family is not None:
+    if family is not None and family.llamacpp_name:
         return family.llamacpp_name, ()
+    if in_file:
+        return None, ("the TEMPLATE of its Modelfile is none that this engine knows: it uses the file's own",)
     return "", ("no chat template is known for this model: it completes the text you type, it does not chat",)
 
 

@@ -138,6 +138,11 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = do_DELETE = _answer  # noqa: N815
 
+        def do_HEAD(self) -> None:
+            reply = script.next_reply(Asked(self.command, self.path, None, dict(self.headers.items())))
+            self.send_response(reply.status)
+            self.end_headers()
+
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
             self.send_header("content-type", reply.content_type)

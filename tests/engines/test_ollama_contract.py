@@ -19,6 +19,7 @@ import httpx
 import ollama
 import pytest
 
+from kdmgr.config import Settings
 from kdmgr.engines.ollama import OllamaEngine
 from kdmgr.engines.protocol import (
     ChatDelta,
@@ -29,9 +30,22 @@ from kdmgr.engines.protocol import (
     EngineModel,
     ModelLoading,
 )
-from kdmgr.errors import EngineFailed, NotFound
+from kdmgr.errors import EngineFailed, KdmgrError, NotFound
 from kdmgr.gguf.shape import read_shape
+from kdmgr.modelfile.commands import Command, ModelfileError
+from kdmgr.modelfile.go_template.chat import read_chat_template, render_chat
+from kdmgr.modelfile.lint import lint_modelfile
+from kdmgr.modelfile.parse import parse
+from kdmgr.modelfile.render import render_command
+from kdmgr.modelfile.shipped import read_shipped
+from kdmgr.modelfile.templates import EXAMPLE_CHAT, families, find_family
 from kdmgr.models.headers import read_file_header
+from kdmgr.models.progress import Progress
+from kdmgr.paths import Paths
+from kdmgr.refs import parse_ollama_name
+from kdmgr.services.app import Services
+from kdmgr.services.model_parts import show_modelfile
+from kdmgr.services.modelfile_apply import apply_to_server
 from tests.engines.recording import Recorder
 from tests.engines.scripted import RECORDINGS, ScriptedServer, load_recording
 
@@ -86,8 +100,15 @@ async def engine(host: str, request: pytest.FixtureRequest, real_host: str | Non
         recorder.write(_recording(request))
 
 
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Folders of the test's own."""
+    return Paths(tmp_path / "data", tmp_path / "config", tmp_path / "cache", tmp_path / "ollama")
+
+
 def _recording(request: pytest.FixtureRequest) -> Path:
-    return RECORDINGS / "ollama" / f"{request.node.name.removeprefix('test_')}.json"
+    name = re.sub(r"[^a-z0-9_.-]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    return RECORDINGS / "ollama" / f"{name}.json"
 
 
 async def collect(engine: OllamaEngine, request: ChatRequest) -> list[ChatEvent]:
@@ -259,11 +280,14 @@ async def test_the_official_client_reads_the_same(engine: OllamaEngine, host: st
     listed, shown, loaded = await engine.list_models(), await engine.show(MODEL.name), await engine.loaded_models()
     official = ollama.AsyncClient(host, trust_env=False)
     theirs = (await official.list()).models
-    assert [(m.name, m.size, m.digest, m.modified_at, m.family, m.parameter_size, m.quant) for m in listed] == [
-        (m.model, m.size, m.digest, m.modified_at, d.family, d.parameter_size, d.quantization_level)
-        for m in theirs
-        if (d := m.details)
-    ]
+    # By name: those that were made within one second come in any order.
+    assert sorted((m.name, m.size, m.digest, m.modified_at, m.family, m.parameter_size, m.quant) for m in listed) == (
+        sorted(
+            (m.model or "", m.size, m.digest, m.modified_at, d.family, d.parameter_size, d.quantization_level)
+            for m in theirs
+            if (d := m.details)
+        )
+    )
     their_show = await official.show(MODEL.name)
     assert their_show.modelinfo == shown.model_info
     assert their_show.template == shown.template
@@ -277,3 +301,82 @@ async def test_the_official_client_reads_the_same(engine: OllamaEngine, host: st
     ]
     assert loaded
     await official._client.aclose()
+
+
+FAMILIES = tuple(family.name for family in families())
+CHAT = [{"role": role, "content": content} for role, content in EXAMPLE_CHAT]
+
+
+async def make(engine: OllamaEngine, modelfile: str, name: str, paths: Paths) -> str:
+    """Apply a Modelfile to the server; the digest of the model."""
+    services = Services(paths, Settings(), {})
+    told: list[Progress] = []
+    await apply_to_server(services, parse(modelfile), Path("/"), parse_ollama_name(name), told.append, engine=engine)
+    assert told[-1].status == "success"
+    made = await engine.find(name)
+    assert made is not None
+    return made.digest
+
+
+async def test_a_modelfile_that_is_shown_makes_the_same_model_again(engine: OllamaEngine, paths: Paths) -> None:
+    odd = (
+        f'FROM {MODEL.name}\nSYSTEM """"quoted" and\nlong\n\n"""\nPARAMETER num_ctx 1048576\nPARAMETER top_p 0.95\n'
+        'PARAMETER stop " spaced "\nPARAMETER stop """\n"""\nPARAMETER use_mmap true\nMESSAGE user "hi\n"\n'
+        'LICENSE """ a\r\n"""\nREQUIRES 0.14.0\n'
+    )
+    await make(engine, odd, "smollm2:odd", paths)
+    services = Services(paths, Settings(), {}, host=engine.address.url)
+    shown = (await show_modelfile(services, "smollm2:odd", engine)).composed
+    assert shown.lost == ()
+    assert parse(shown.text).messages == parse(odd).messages
+    assert parse(shown.text).parameters == parse(odd).parameters | {"temperature": 0.25, "top_k": 40}
+    assert (parse(shown.text).system, parse(shown.text).licenses) == (parse(odd).system, parse(odd).licenses)
+    theirs = (await engine.show("smollm2:odd")).modelfile or ""
+    assert "PARAMETER num_ctx 1.048576e+06" in theirs
+    with pytest.raises(ModelfileError):
+        parse(theirs)
+    # What is made FROM a name keeps a note of it in its manifest; from here on everything is the same.
+    digest = await make(engine, shown.text, "smollm2:again", paths)
+    again = (await show_modelfile(services, "smollm2:again", engine)).composed
+    assert again.text == shown.text
+    assert await make(engine, again.text, "smollm2:third", paths) == digest
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+async def test_the_server_takes_the_template_and_renders_it_as_we_do(
+    engine: OllamaEngine, name: str, paths: Paths
+) -> None:
+    family = find_family(name)
+    assert family is not None
+    command = render_command(Command("template", family.template))
+    await make(engine, f"FROM {MODEL.name}\nSYSTEM other\n{command}", "smollm2:template", paths)
+    body = {"model": "smollm2:template", "messages": CHAT, "stream": False, "_debug_render_only": True}
+    reply = await engine._server.post("/api/chat", body)
+    rendered = reply["_debug_info"]["rendered_template"]
+    today = re.compile(r"Current date: [0-9-]+")
+    thinks = read_chat_template(family.template).can_think
+    expected = render_chat(read_chat_template(family.template), EXAMPLE_CHAT, think=True if thinks else None)
+    assert today.sub("Current date: ?", rendered) == today.sub("Current date: ?", expected)
+    if thinks:
+        assert "thinking" in (await engine.show("smollm2:template")).capabilities
+
+
+async def test_the_guard_is_given_its_task(engine: OllamaEngine, paths: Paths) -> None:
+    template = parse(read_shipped("llama-guard3")).template or ""
+    command = render_command(Command("template", template))
+    await make(engine, f"FROM {MODEL.name}\nSYSTEM other\n{command}", "smollm2:template", paths)
+    body = {"model": "smollm2:template", "messages": CHAT, "stream": False, "_debug_render_only": True}
+    reply = await engine._server.post("/api/chat", body)
+    assert reply["_debug_info"]["rendered_template"] == render_chat(read_chat_template(template), EXAMPLE_CHAT)
+
+
+async def test_a_template_that_is_refused_is_one_that_lint_finds(engine: OllamaEngine, paths: Paths) -> None:
+    broken = f"FROM {MODEL.name}\nTEMPLATE {{{{ if .System }}}}\n"
+    assert [finding.code for finding in lint_modelfile(broken)] == ["template-fails"]
+    with pytest.raises(KdmgrError, match="template error"):
+        await make(engine, broken, "smollm2:broken", paths)
+
+
+async def test_a_base_that_the_server_lacks_is_not_pulled_unasked(engine: OllamaEngine, paths: Paths) -> None:
+    with pytest.raises(NotFound, match="nothing:here"):
+        await make(engine, "FROM nothing:here", "smollm2:none", paths)

@@ -11,8 +11,7 @@ from kdmgr.errors import NotFound
 from kdmgr.modelfile.commands import Command, Modelfile, ModelfileError
 from kdmgr.modelfile.parse import parse
 from kdmgr.modelfile.render import render, render_command
-from kdmgr.modelfile.shipped import read_shipped, shipped_names
-from kdmgr.modelfile.templates import FAMILIES, detect_family
+from kdmgr.modelfile.shipped import read_shipped
 
 # What ollama/ollama's parser (v0.24.0) made of each input: hand-made edge cases, and random ones.
 OUTCOMES = json.loads((Path(__file__).parent / "real_outcomes.json").read_text(encoding="utf-8"))
@@ -121,43 +120,6 @@ def test_what_no_modelfile_can_hold_is_an_error_and_never_altered(value: str) ->
         render_command(Command("system", value))
 
 
-@pytest.mark.parametrize("name", shipped_names())
-def test_shipped_modelfiles_are_sound(name: str) -> None:
-    modelfile = parse(read_shipped(name))
-    assert modelfile.warnings == ()
-    assert modelfile.template is not None
-    family = detect_family(modelfile.template)
-    assert family is not None
-    assert set(modelfile.parameters["stop"]) & set(family.stops)
-    again = parse(render(modelfile))
-    assert [(c.name, c.value) for c in again.commands] == [(c.name, c.value) for c in modelfile.commands]
-
-
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("deepseek-r1-distill", "deepseek-r1"),
-        ("gemma3", "gemma"),
-        ("llama3", "llama3"),
-        ("phi3", "phi3"),
-        ("phi4", "phi4"),
-        ("qwen3", "chatml"),
-    ],
-)
-def test_shipped_templates_are_of_the_family_they_are_for(name: str, family: str) -> None:
-    found = detect_family(parse(read_shipped(name)).template or "")
-    assert found is not None
-    assert found.name == family
-
-
 def test_a_family_that_is_not_shipped_is_not_found() -> None:
     with pytest.raises(NotFound, match="no Modelfile named"):
         read_shipped("../pyproject")
-
-
-def test_an_unknown_template_has_no_family_and_each_family_knows_itself() -> None:
-    assert detect_family("{{ .Prompt }}") is None
-    for family in FAMILIES:
-        found = detect_family(" ".join(family.markers))
-        assert found is not None
-        assert found.name == family.name

@@ -54,6 +54,8 @@ class ShownModel:
     """The conversation that every chat begins with: (role, content)."""
     projector_info: Mapping[str, Any] = field(default_factory=dict)
     """GGUF keys of the projector's file; empty without one."""
+    requires: str | None = None
+    """The oldest Ollama that can run it; only servers from v0.14 on tell."""
 
 
 def read_shown(reply: Mapping[str, Any]) -> ShownModel:
@@ -70,6 +72,7 @@ def read_shown(reply: Mapping[str, Any]) -> ShownModel:
         modified_at=moment(reply.get("modified_at")),
         messages=_read_messages(reply.get("messages")),
         projector_info=mapping(reply.get("projector_info")),
+        requires=text(reply.get("requires")),
     )
 
 
