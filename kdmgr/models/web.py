@@ -27,7 +27,11 @@ _OFFLINE = "look at the network; what was asked before is answered from its copy
 
 
 class Broken(ServerUnreachable):
-    """A connection broke off or stood still: trying again may help."""
+    """A connection broke off or stood still: trying again may help, after `retry_after_s` where a server says so."""
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
