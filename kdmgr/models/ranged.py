@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from kdmgr.errors import Unreadable
-from kdmgr.models.range_request import RangeRequests, Refuse, RemoteFile
-from kdmgr.models.web import BACKOFF_S, Answer, Broken, Secret, Web
+from kdmgr.models.range_request import RangeRequests, RemoteFile
+from kdmgr.models.web import BACKOFF_S, Answer, Broken, Web
 
 FIRST_PIECE = 256 << 10
 LARGEST_PIECE = 2 << 20
@@ -25,16 +25,13 @@ class RangedSource:
     def __init__(
         self,
         web: Web,
-        url: str,
+        file: RemoteFile,
         *,
-        size: int | None,
-        refuse: Refuse,
-        secret: Secret | None = None,
         first_piece: int = FIRST_PIECE,
         largest_piece: int = LARGEST_PIECE,
     ) -> None:
         self._web = web
-        self._requests = RangeRequests(web, RemoteFile(url, size, refuse, secret))
+        self._requests = RangeRequests(web, file)
         self._next_piece = first_piece
         self._largest_piece = largest_piece
         self._start, self._piece = 0, b""

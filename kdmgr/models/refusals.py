@@ -29,9 +29,7 @@ def busy(host: str, status: int, retry_after: str | None) -> KdmgrError | None:
     seconds = read_retry_after(retry_after)
     if status == 429:
         wait = "later" if seconds is None else f"in {seconds:.0f} s"
-        return Busy(
-            f"{printable(host)} is asked too often (429)", hint=f"try again {wait}", retry_after_s=seconds
-        )
+        return Busy(f"{printable(host)} is asked too often (429)", hint=f"try again {wait}", retry_after_s=seconds)
     if status >= 500:
         return Busy(
             f"{printable(host)} has trouble: HTTP {describe_status(status)}",
