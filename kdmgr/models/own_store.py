@@ -39,7 +39,12 @@ class OwnStore(ModelStore):
         self._free = free
 
     @contextmanager
-    def locked(self, work: str = "writing", waiting: Callable[[str], None] = lambda sentence: None) -> Iterator[None]:
+    def locked(
+        self,
+        work: str = "writing",
+        waiting: Callable[[str], None] = lambda sentence: None,
+        wait_s: float | None = None,
+    ) -> Iterator[None]:
         """Hold the store while doing `work`; `StorageFailed` when another kdmgr does not let go in time.
 
         `waiting` is called with a sentence while another one holds it. Whatever ends the block, blobs that it
@@ -47,7 +52,7 @@ class OwnStore(ModelStore):
         """
         with storage_errors(self.root):
             self.blobs.mkdir(parents=True, exist_ok=True)
-        with self._lock.hold(work, waiting):
+        with self._lock.hold(work, waiting, wait_s):
             self._settle()
             try:
                 yield

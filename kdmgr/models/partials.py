@@ -8,7 +8,6 @@ partial/<hex>/.lock         held by the one kdmgr that downloads it
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -100,6 +99,17 @@ class Partials:
         """What there is of a blob."""
         return self._info(self._path(digest))
 
+    def data(self, digest: str) -> Path:
+        """Where what has come of a blob is."""
+        return self._path(digest) / "data"
+
+    def drop(self, digest: str) -> None:
+        """Forget a blob that has become one of the store's. Hold the store's lock."""
+        with suppress(OSError):
+            (self._path(digest) / "record.json").unlink(missing_ok=True)
+            self.data(digest).unlink(missing_ok=True)
+        self.sweep(digest)
+
     def remove(self, info: PartialInfo) -> None:
         """Remove what there is of a blob; `StorageFailed` while another kdmgr downloads it."""
         folder = self._path(info.digest)
@@ -112,6 +122,8 @@ class Partials:
         """Remove the folder of a blob that is no longer needed, unless something is still in it."""
         folder = self._path(digest)
         if not (folder / "data").exists():
+            import shutil
+
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
                 self._folder.rmdir()

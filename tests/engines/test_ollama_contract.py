@@ -229,7 +229,7 @@ async def test_closing_an_answer_leaves_the_server_ready(engine: OllamaEngine) -
 async def test_a_missing_model_is_not_found(engine: OllamaEngine) -> None:
     with pytest.raises(NotFound, match="nothing:here") as shown:
         await engine.show("nothing:here")
-    assert "ollama pull nothing:here" in (shown.value.hint or "")
+    assert "kdmgr pull nothing:here" in (shown.value.hint or "")
     with pytest.raises(NotFound, match="nothing:here"):
         await collect(engine, ChatRequest(EngineModel("nothing:here"), FRANCE))
 

@@ -32,7 +32,7 @@ def too_long(address: ServerAddress, seconds: float) -> ServerUnreachable:
 def unusable_client(address: ServerAddress, error: Exception) -> ServerUnreachable:
     """The proxy or certificate settings of the environment cannot be used."""
     return ServerUnreachable(
-        f"cannot connect to {printable(address.url)}: {_one_line(str(error))}",
+        f"cannot connect to {printable(address.url)}: {one_line(str(error))}",
         hint="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
     )
 
@@ -59,7 +59,7 @@ def transport_failure(address: ServerAddress, error: Exception, platform: str) -
         case httpx.ProxyError():
             return unusable_client(address, error)
     return EngineFailed(
-        f"the connection to the Ollama server at {printable(address.url)} broke: {_one_line(str(error)) or 'closed'}",
+        f"the connection to the Ollama server at {printable(address.url)} broke: {one_line(str(error)) or 'closed'}",
         hint="it may have stopped or run out of memory: look at its log",
     )
 
@@ -87,9 +87,9 @@ def refused(address: ServerAddress, status: int, body: bytes, model: str | None)
 
 def reported(text: str, model: str | None, *, not_found: bool = False) -> KdmgrError:
     """Our error for the text of one of Ollama's, from a status or from the middle of a stream."""
-    line = _one_line(text) or "an error without a text"
+    line = one_line(text) or "an error without a text"
     if not_found or ("not found" in line and line.startswith("model")):
-        hint = f"ollama pull {printable(model)}, or see what is installed: kdmgr list" if model else None
+        hint = f"kdmgr pull {printable(model)}, or see what is installed: kdmgr list" if model else None
         return NotFound(f"the Ollama server has no such model: {line}", hint=hint)
     return EngineFailed(f"the Ollama server reports: {line}", hint=_hint_for(line))
 
@@ -139,13 +139,13 @@ def error_text(reply: dict[str, Any]) -> str | None:
         try:
             error = json.loads(error)
         except (ValueError, RecursionError):
-            return _one_line(str(error))
+            return one_line(str(error))
     for _ in range(3):
         if isinstance(error, dict):
             error = error.get("error", error.get("message"))
     if error is None:
         return None
-    return _one_line(error if isinstance(error, str) else str(reply["error"]))
+    return one_line(error if isinstance(error, str) else str(reply["error"]))
 
 
 def _reason(error: BaseException) -> str:
@@ -158,9 +158,10 @@ def _reason(error: BaseException) -> str:
         if isinstance(deepest, OSError) and deepest.strerror:
             words = deepest.strerror
         deepest = deepest.__cause__ or deepest.__context__
-    return _one_line(words) or "the connection failed"
+    return one_line(words) or "the connection failed"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A server's text as one line that a terminal can show, cut where it is long."""
     line = " ".join(printable(text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
