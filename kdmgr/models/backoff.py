@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdmgr.errors import KdmgrError, ServerUnreachable
-from kdmgr.models.refusals import Busy
-from kdmgr.models.web import Broken
-
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -19,9 +15,11 @@ class Backoff:
     patience_s: float = 300.0
     """A server that asks for a longer wait than this is not waited for."""
 
-    def pause(self, failed: int, error: KdmgrError) -> float | None:
-        """Seconds before the next try after `failed` failures in a row; None to give up."""
-        asked = error.retry_after_s if isinstance(error, Broken | Busy) else None
-        if failed > self.tries or not isinstance(error, ServerUnreachable) or (asked or 0.0) > self.patience_s:
+    def pause(self, failed: int, asked_s: float | None = None) -> float | None:
+        """Seconds before the next try after `failed` failures in a row; None to give up.
+
+        `asked_s` is what the server asked for.
+        """
+        if failed > self.tries or (asked_s or 0.0) > self.patience_s:
             return None
-        return max(min(self.first_s * 2.0 ** (failed - 1), self.longest_s), asked or 0.0)
+        return max(min(self.first_s * 2.0 ** (failed - 1), self.longest_s), asked_s or 0.0)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
+from time import monotonic
 
 from kdmgr.errors import KdmgrError, StorageFailed
 from kdmgr.models.backoff import Backoff
@@ -113,8 +114,9 @@ class _Transfer:
             report(Progress("checking", self._partial.layer.digest, state.size, state.size))
         finally:
             state.stop()
+            leave = monotonic() + _LEAVE_S
             for thread in (*threads, *fetchers):
-                thread.join(_LEAVE_S)
+                thread.join(max(leave - monotonic(), 0.0))
             self._recorder.save()
         assert self._hasher.digest is not None
         return self._hasher.digest

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kdmgr.errors import KdmgrError
+from kdmgr.errors import ServerUnreachable
 from kdmgr.models.backoff import Backoff
 from kdmgr.models.partials import Partial
 from kdmgr.models.range_request import RangeRequests
+from kdmgr.models.refusals import Busy
 from kdmgr.models.transfer_state import Stopped, TransferState
 from kdmgr.models.web import Broken
 from kdmgr.units import MIB, format_duration
@@ -72,7 +73,7 @@ class Fetcher:
         try:
             fetch()
             self._failed = 0
-        except KdmgrError as error:
+        except ServerUnreachable as error:
             self._requests.start_over()
             if self._at - start >= ENOUGH:
                 self._failed = 0
@@ -82,8 +83,9 @@ class Fetcher:
                 self._wait(error)
         return self._at
 
-    def _wait(self, error: KdmgrError) -> None:
-        seconds = self._backoff.pause(self._failed, error)
+    def _wait(self, error: ServerUnreachable) -> None:
+        asked_s = error.retry_after_s if isinstance(error, Broken | Busy) else None
+        seconds = self._backoff.pause(self._failed, asked_s)
         if seconds is None:
             raise error
         self._state.pause(seconds, f"{error.message}; trying again after {format_duration(seconds)}")
