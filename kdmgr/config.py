@@ -5,6 +5,7 @@ host = "http://127.0.0.1:11434"
 ctx_size = "8k"
 cache_type = "q8_0"
 theme = "textual-dark"
+parallel_items = 2           # pulls at the same time
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ class Settings:
     n_ctx: int | None = None
     cache_type: str | None = None
     theme: str | None = None
+    parallel_items: int | None = None
 
 
-_KEYS = ("engine", "host", "ctx_size", "cache_type", "theme")
+_KEYS = ("engine", "host", "ctx_size", "cache_type", "theme", "parallel_items")
 
 
 def load_settings(folder: Path) -> Settings:
@@ -57,7 +59,7 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
     unknown = sorted(set(values) - set(_KEYS))
     if unknown:
         raise UsageError(f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join(_KEYS)}")
-    texts = {key: _text(values, key, path) for key in _KEYS if key != "ctx_size"}
+    texts = {key: _text(values, key, path) for key in _KEYS if key not in ("ctx_size", "parallel_items")}
     if texts["engine"] not in (None, *ENGINES):
         raise UsageError(f"{path}: engine is {texts['engine']!r}", hint=f"one of {', '.join(ENGINES)}")
     ctx_size = values.get("ctx_size")
@@ -67,7 +69,15 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
         n_ctx=None if ctx_size is None else parse_count(str(ctx_size)),
         cache_type=texts["cache_type"],
         theme=texts["theme"],
+        parallel_items=_count(values, "parallel_items", path),
     )
+
+
+def _count(values: Mapping[str, object], key: str, path: Path) -> int | None:
+    value = values.get(key)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16):
+        return value
+    raise UsageError(f"{path}: {key} is {value!r}", hint="give a number from 1 to 16")
 
 
 def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:

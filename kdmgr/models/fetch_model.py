@@ -45,9 +45,16 @@ class ModelFetcher:
 
     def missing(self, layers: Sequence[Layer]) -> int:
         """Bytes that have to come yet: neither in a blob nor in what an interrupted download left."""
-        wanted = {layer.digest: layer for layer in layers if not self._store.has_blob(layer.digest, layer.size)}
-        found = (self._store.partials.find(digest) for digest in wanted)
-        return sum(layer.size for layer in wanted.values()) - sum(info.completed for info in found if info)
+        wanted = sum(layer.size for layer in self._wanted(layers))
+        return wanted - self.left_over(layers)
+
+    def left_over(self, layers: Sequence[Layer]) -> int:
+        """Bytes that an interrupted download left."""
+        found = (self._store.partials.find(layer.digest) for layer in self._wanted(layers))
+        return sum(info.completed for info in found if info)
+
+    def _wanted(self, layers: Sequence[Layer]) -> list[Layer]:
+        return [layer for layer in layers if not self._store.has_blob(layer.digest, layer.size)]
 
     def require_space(self, layers: Sequence[Layer]) -> None:
         """`StorageFailed` when what is missing does not fit on the disk."""

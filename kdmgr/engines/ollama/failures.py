@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _LONGEST = 400
 
 
+class ConnectionBroke(EngineFailed):
+    """The connection to a server broke in the middle of an answer."""
+
+
 def unreachable(address: ServerAddress, reason: str, platform: str) -> ServerUnreachable:
     """Nothing answers at the address."""
     return ServerUnreachable(
@@ -58,7 +62,7 @@ def transport_failure(address: ServerAddress, error: Exception, platform: str) -
             )
         case httpx.ProxyError():
             return unusable_client(address, error)
-    return EngineFailed(
+    return ConnectionBroke(
         f"the connection to the Ollama server at {printable(address.url)} broke: {one_line(str(error)) or 'closed'}",
         hint="it may have stopped or run out of memory: look at its log",
     )
