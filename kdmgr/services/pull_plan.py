@@ -143,7 +143,7 @@ def _plan_own(services: Services, ref: OllamaRef | HubRef) -> PullPlan:
     return PullPlan(
         ref=ref,
         engine=EMBEDDED,
-        where=str(store.root),
+        where=str(services.library.own.root),
         layers=source.layers,
         here=total - fetcher.missing(source.layers),
         left_over=fetcher.left_over(source.layers),
