@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from kdmgr.errors import Unreadable
+from kdmgr.errors import StorageFailed, Unreadable
 from kdmgr.files import write_atomically
 from kdmgr.models.disk import storage_errors
 from kdmgr.models.locking import StoreLock
@@ -81,9 +81,9 @@ class Partials:
     def hold(self, layer: Layer, model: str, waiting: Callable[[str], None], wait_s: float = inf) -> Iterator[Partial]:
         """The folder of a blob, for the only kdmgr that writes to it; `waiting` is told while another one does."""
         folder = self._path(layer.digest)
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        with StoreLock(folder, wait_s).hold(f"downloading {model}", waiting):
+        with ExitStack() as stack:
+            while not _lock(stack, folder, f"downloading {model}", waiting, wait_s):
+                continue
             yield Partial(folder, layer, model)
 
     def list(self) -> list[PartialInfo]:
@@ -139,6 +139,19 @@ class Partials:
             return None
         completed = Spans(info.size, ((start, min(end, length)) for start, end in spans)).total
         return PartialInfo(info.digest, info.size, completed, info.model)
+
+
+def _lock(stack: ExitStack, folder: Path, work: str, waiting: Callable[[str], None], wait_s: float) -> bool:
+    """Take the lock of `folder`; False when the one that was waited for has finished, and taken the folder away."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        stack.enter_context(StoreLock(folder, wait_s).hold(work, waiting))
+    except StorageFailed as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
+    return folder.is_dir()
 
 
 def _decode(path: Path, size: int | None) -> tuple[PartialInfo, list[Span]]:

@@ -35,10 +35,12 @@ class WrongDigest(KdmgrError):
 
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
-    """How to fetch: bytes of a piece, pieces at the same time, and how failures are met."""
+    """How to fetch: bytes of a piece, pieces at the same time, how failures are met."""
 
     piece: int = PIECE
     connections: int = CONNECTIONS
+    record_every_s: float = 1.0
+    """How much of the work a kill may cost."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -92,7 +94,7 @@ class _Transfer:
         self._options = options
         self._state = TransferState(target, spans, options.piece)
         self._hasher = Hasher(self._state, partial.data)
-        self._recorder = Recorder(self._state, partial, lambda: sync_file(target.fileno()))
+        self._recorder = Recorder(self._state, partial, lambda: sync_file(target.fileno()), options.record_every_s)
 
     def run(self, report: Report, *, ranges: bool = True) -> str:
         """The digest of the whole, once it is there."""

@@ -9,6 +9,9 @@ from io import FileIO
 from math import inf
 
 from kdmgr.models.spans import Span, Spans
+from kdmgr.units import MIB
+
+_STEP = 2 * MIB
 
 
 class Stopped(Exception):
@@ -25,6 +28,7 @@ class TransferState:
         self._spans = spans
         self._todo: deque[Span] = deque(spans.missing(piece))
         self._stopped = False
+        self._announced = 0
         self.failure: BaseException | None = None
         self.trouble: str | None = None
         """Why nothing comes at the moment."""
@@ -82,7 +86,10 @@ class TransferState:
             self._spans.add(start, start + len(data))
             self.received += len(data)
             self.trouble = None
-            self.changed.notify_all()
+            # Waking everybody for each 64 KiB would cost more than the bytes do.
+            if self._spans.prefix - self._announced >= _STEP or self._spans.complete:
+                self._announced = self._spans.prefix
+                self.changed.notify_all()
 
     def wait_for_prefix(self, beyond: int) -> int:
         """The prefix, as soon as it is longer than `beyond`."""

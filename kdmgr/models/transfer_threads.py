@@ -18,7 +18,7 @@ from kdmgr.models.transfer_state import Stopped, TransferState
 from kdmgr.models.web import Broken
 from kdmgr.units import MIB, format_duration
 
-HASH_BLOCK, RECORD_EVERY_S = 4 * MIB, 1.0
+HASH_BLOCK = 4 * MIB
 # A connection that brought less than this counts as one that brought nothing.
 ENOUGH = 64 << 10
 BREATH_S = 0.05
@@ -149,17 +149,18 @@ class Hasher:
 class Recorder:
     """Brings to the disk what has come, then writes that down: a record never claims what a power cut could take."""
 
-    def __init__(self, state: TransferState, partial: Partial, sync: Callable[[], None]) -> None:
+    def __init__(self, state: TransferState, partial: Partial, sync: Callable[[], None], every_s: float) -> None:
         self._state = state
         self._partial = partial
         self._sync = sync
+        self._every_s = every_s
 
     def run(self) -> None:
         """Keep the record until the transfer ends."""
         recorded = -1
         while True:
             with self._state.changed:
-                if self._state.changed.wait_for(lambda: self._state.stopped, RECORD_EVERY_S):
+                if self._state.changed.wait_for(lambda: self._state.stopped, self._every_s):
                     return
             if self._state.completed != recorded:
                 recorded = self._state.completed
