@@ -136,11 +136,15 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self._note_leaving()
 
-        do_GET = do_POST = _answer  # noqa: N815
+        do_GET = do_POST = do_HEAD = _answer  # noqa: N815
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
             self.send_header("content-type", reply.content_type)
+            if self.command == "HEAD":
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return None
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             for piece in reply.pieces:
