@@ -34,7 +34,7 @@ class PartialInfo:
     size: int
     completed: int
     model: str
-    """For which model it was asked last."""
+    """For which model it was asked last; "" where the record is damaged."""
 
 
 class Partial:
@@ -133,10 +133,14 @@ class Partials:
 
     def _info(self, folder: Path) -> PartialInfo | None:
         try:
+            digest = normalise_digest(f"sha256:{folder.name}")
             length = (folder / "data").stat().st_size
-            info, spans = _decode(folder / "record.json", None)
         except (OSError, Unreadable):
             return None
+        try:
+            info, spans = _decode(folder / "record.json", None)
+        except (OSError, Unreadable):
+            return PartialInfo(digest, length, 0, "")
         completed = Spans(info.size, ((start, min(end, length)) for start, end in spans)).total
         return PartialInfo(info.digest, info.size, completed, info.model)
 

@@ -65,8 +65,12 @@ def fetch_blob(web: Web, file: RemoteFile, partial: Partial, report: Report, opt
 
 def _complete(web: Web, file: RemoteFile, partial: Partial, report: Report, options: TransferOptions) -> None:
     requests = RangeRequests(web, file)
-    with storage_errors(partial.data), _open(partial.data) as target:
-        spans = partial.read()
+    spans = partial.read()
+    with storage_errors(partial.data):
+        # Whatever comes has a name from its first byte on, by which it can be listed and removed.
+        partial.write(spans.there())
+        target = _open(partial.data)
+    with target:
         try:
             found = _Transfer(partial, target, spans, requests, options).run(report)
         except NoRanges:

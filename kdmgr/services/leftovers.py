@@ -16,6 +16,7 @@ from kdmgr.services.pull_plan import EMBEDDED, OLLAMA
 from kdmgr.services.pull_sources import own_name
 
 if TYPE_CHECKING:
+    from kdmgr.models.own_store import OwnStore
     from kdmgr.services.app import Services
     from kdmgr.services.pull_notes import PullNote
 
@@ -65,7 +66,7 @@ def remove_leftovers(services: Services, leftovers: Sequence[Leftover]) -> None:
             services.library.own.partials.remove(info)
         for partial in entry.ollama:
             remove_partial(partial)
-        if entry.engine == OLLAMA and (ref := _ref(entry.name)) is not None:
+        if (ref := _ref(entry.name)) is not None:
             services.pull_notes.forget(own_name(ref), entry.where)
 
 
@@ -79,22 +80,35 @@ def _is_called(entry: Leftover, name: str) -> bool:
 
 
 def _own(services: Services) -> list[Leftover]:
+    """By model; its note knows of the blobs that have not begun, and what its user called it."""
+    store = services.library.own
     groups: dict[str, list[PartialInfo]] = {}
-    for info in services.library.own.partials.list():
+    for info in store.partials.list():
         groups.setdefault(info.model, []).append(info)
-    where = str(services.library.own.root)
-    return [
-        Leftover(
-            name=model,
-            engine=EMBEDDED,
-            where=where,
-            completed=sum(info.completed for info in infos),
-            total=sum(info.size for info in infos),
-            digests=tuple(info.digest for info in infos),
-            own=tuple(infos),
-        )
-        for model, infos in groups.items()
-    ]
+    notes = {_stored_name(note): note for note in services.pull_notes.list() if note.server == str(store.root)}
+    return [_grouped(store, model, infos, notes.get(model)) for model, infos in groups.items()]
+
+
+def _grouped(store: OwnStore, model: str, infos: list[PartialInfo], note: PullNote | None) -> Leftover:
+    completed, total = sum(info.completed for info in infos), sum(info.size for info in infos)
+    if note is not None and note.blobs:
+        completed += sum(size for digest, size in note.blobs if store.has_blob(digest, size))
+        total = note.total or total
+    return Leftover(
+        name=note.model if note else model or None,
+        engine=EMBEDDED,
+        where=str(store.root),
+        completed=completed,
+        total=total,
+        digests=tuple(info.digest for info in infos),
+        own=tuple(infos),
+    )
+
+
+def _stored_name(note: PullNote) -> str | None:
+    """The name that the store has for what a note calls by its user's words."""
+    ref = _ref(note.model)
+    return str(own_name(ref)) if ref is not None else None
 
 
 def _servers(services: Services) -> list[Leftover]:
@@ -105,6 +119,8 @@ def _servers(services: Services) -> list[Leftover]:
     address = services.ollama_engine().address
     found = []
     for note in services.pull_notes.list():
+        if note.server == str(services.library.own.root):
+            continue
         here = address.is_loopback and note.server == address.url and blobs.is_dir()
         if here and _is_complete(services, note):
             continue

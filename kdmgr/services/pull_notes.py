@@ -1,4 +1,4 @@
-"""Notes of pulls that have begun and not ended: what an Ollama server leaves behind bears no name."""
+"""Notes of pulls that have begun and not ended: what they leave behind bears digests, not names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_NOTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PullNote:
-    """A pull through a server. Sizes in bytes; `blobs` are digests and sizes, none where they were not known."""
+    """A pull. Sizes in bytes; `blobs` are digests and sizes, none where they were not known."""
 
     model: str
     server: str
-    """Its address."""
+    """Its address; the folder of kdmgr's own store where there is none."""
     blobs: tuple[tuple[str, int], ...]
 
     @property

@@ -31,18 +31,18 @@ class _Cancelled(BaseException):
 
 async def pull(services: Services, plan: PullPlan, report: Report) -> None:
     """Pull what `plan` says; `report` is called in this event loop. What has come is kept whatever happens."""
+    name = own_name(plan.ref)
+    note = PullNote(plan.name, plan.where, tuple((layer.digest, layer.size) for layer in plan.layers))
+    services.pull_notes.save(name, note)
     if plan.engine == OLLAMA:
         engine = services.ollama_engine()
-        note = PullNote(plan.name, plan.where, tuple((layer.digest, layer.size) for layer in plan.layers))
-        name = own_name(plan.ref)
-        services.pull_notes.save(name, note)
         try:
             await pull_through(engine, plan, report)
         finally:
             await engine.close()
-        services.pull_notes.forget(name, plan.where)
     else:
         await _in_thread(lambda tell: _pull_own(services, plan, tell), report)
+    services.pull_notes.forget(name, plan.where)
 
 
 async def pull_through(
