@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import KdmgrError, ServerUnreachable
+from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
 from kdmgr.models.backoff import Backoff
 from kdmgr.models.progress import Progress, Report
 from kdmgr.services.pull_notes import PullNote
@@ -34,15 +34,24 @@ async def pull(services: Services, plan: PullPlan, report: Report) -> None:
     name = own_name(plan.ref)
     note = PullNote(plan.name, plan.where, tuple((layer.digest, layer.size) for layer in plan.layers))
     services.pull_notes.save(name, note)
-    if plan.engine == OLLAMA:
-        engine = services.ollama_engine()
-        try:
-            await pull_through(engine, plan, report)
-        finally:
-            await engine.close()
-    else:
-        await _in_thread(lambda tell: _pull_own(services, plan, tell), report)
+    try:
+        await _pull(services, plan, report)
+    except (NotFound, Forbidden, Unreadable):
+        # There is nothing that another pull could go on with.
+        services.pull_notes.forget(name, plan.where)
+        raise
     services.pull_notes.forget(name, plan.where)
+
+
+async def _pull(services: Services, plan: PullPlan, report: Report) -> None:
+    if plan.engine != OLLAMA:
+        await _in_thread(lambda tell: _pull_own(services, plan, tell), report)
+        return
+    engine = services.ollama_engine()
+    try:
+        await pull_through(engine, plan, report)
+    finally:
+        await engine.close()
 
 
 async def pull_through(

@@ -109,6 +109,12 @@ async def test_every_line_is_told(server: ScriptedServer, engine: OllamaEngine) 
         ("pull model manifest: Get x: dial tcp: lookup x: no such host", PullBroke, "cannot find", "online"),
         ("insecure protocol http", EngineFailed, "plain http", "--insecure"),
         ("http: server gave HTTP response to HTTPS client", EngineFailed, "plain http", "--insecure"),
+        (
+            "pull model manifest: tls: first record does not look like a TLS handshake",
+            EngineFailed,
+            "plain http",
+            "insecure",
+        ),
         ("http: no Location header in response", EngineFailed, "as Ollama expects", "--engine llamacpp"),
         ("unexpected status code 302", EngineFailed, "as Ollama expects", "--engine llamacpp"),
         ("tls: failed to verify certificate: x509: unknown authority", EngineFailed, "does not trust", "proxy"),

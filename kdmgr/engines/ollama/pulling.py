@@ -126,7 +126,7 @@ _KNOWN = (
         "a private or gated model needs the server's key (~/.ollama/id_ed25519.pub) in your account there",
     ),
     _Known(
-        ("insecure protocol", "server gave http response to https"),
+        ("insecure protocol", "server gave http response to https", "does not look like a tls handshake"),
         EngineFailed,
         "the registry of {name} speaks plain http",
         "allow it for this pull: --insecure",
