@@ -124,7 +124,9 @@ def _servers(services: Services) -> list[Leftover]:
         here = address.is_loopback and note.server == address.url and blobs.is_dir()
         if here and _is_complete(services, note):
             continue
-        found.append(_noted(services, note, partials, here=here))
+        entry = _noted(services, note, partials, here=here)
+        if entry.completed != 0:
+            found.append(entry)
     known = {digest for entry in found for digest in entry.digests}
     found += [
         Leftover(None, OLLAMA, str(blobs), partial.completed, partial.size, (digest,), ollama=(partial,))

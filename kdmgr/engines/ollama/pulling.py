@@ -114,10 +114,22 @@ _KNOWN = (
         "see which there are: kdmgr fit {repo}",
     ),
     _Known(
-        ("file does not exist", "manifest unknown", "name unknown"),
+        ("manifest: file does not exist", "manifest unknown", "name unknown"),
         NotFound,
         "the registry has no {name}",
         "is the name right, and its tag? the server says: {line}",
+    ),
+    _Known(
+        ("file does not exist", "blob unknown"),
+        NotFound,
+        "the registry lists {name}, but does not have its file",
+        "try another tag",
+    ),
+    _Known(
+        ("invalid character '<'",),
+        EngineFailed,
+        "what answers as the registry of {name} sends a web page",
+        "is the name right? does the server's network ask to sign in?",
     ),
     _Known(
         ("unauthorized", "access denied", "realm host", "manifest: 401", "manifest: 403"),
@@ -132,7 +144,7 @@ _KNOWN = (
         "allow it for this pull: --insecure",
     ),
     _Known(
-        ("no location header", "unexpected status code 3", "maximum redirects"),
+        ("no location header", "unexpected status code 3", "maximum redirects", "stopped after 10 redirects"),
         EngineFailed,
         "the registry of {name} does not hand out blobs as Ollama expects: {line}",
         "it must redirect them to another host (307); or pull into kdmgr's own store: --engine llamacpp",
