@@ -11,14 +11,14 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
+from time import sleep, time
 
 from kdmgr.errors import StorageFailed
 from kdmgr.models.disk import storage_errors
 from kdmgr.models.manifest import MAX_LAYER
 
 # A server that still downloads writes to its parts many times a minute.
-BUSY_S = 60.0
+BUSY_S, WATCH_S = 60.0, 2.0
 _NAME = re.compile(r"sha256-([0-9a-f]{64})-partial(?:-\d{1,4})?")
 _MAX_PART = 4096
 
@@ -47,16 +47,31 @@ def list_partials(blobs: Path) -> list[OllamaPartial]:
     return sorted(found, key=lambda partial: partial.completed or 0, reverse=True)
 
 
-def remove_partial(partial: OllamaPartial) -> None:
-    """Remove its files; `StorageFailed` while a server writes to them, or where they may not be removed."""
-    if abs(time() - partial.touched_at) < BUSY_S:
+def remove_partial(partial: OllamaPartial, *, watch_s: float = WATCH_S) -> None:
+    """Remove its files; `StorageFailed` while a server writes to them, or where they may not be removed.
+
+    Files that were written to just now are watched for `watch_s` seconds first.
+    """
+    if abs(time() - partial.touched_at) < BUSY_S and _is_written_to(partial.files, watch_s):
         raise StorageFailed(
-            f"{partial.digest[:19]} was written to in the last minute: a server may be pulling it",
-            hint="stop that pull, or try again in a minute",
+            f"{partial.digest[:19]} is being written to: a server is pulling it", hint="stop that pull first"
         )
     with storage_errors(partial.files[0].parent):
         for path in partial.files:
             path.unlink(missing_ok=True)
+
+
+def _is_written_to(files: tuple[Path, ...], watch_s: float) -> bool:
+    def times() -> list[int]:
+        found = []
+        for path in files:
+            with suppress(OSError):
+                found.append(path.stat().st_mtime_ns)
+        return found
+
+    before = times()
+    sleep(watch_s)
+    return times() != before
 
 
 def _read(digest: str, files: list[Path]) -> OllamaPartial:

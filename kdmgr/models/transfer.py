@@ -21,7 +21,7 @@ from kdmgr.models.progress import Progress, Report
 from kdmgr.models.range_request import RangeRequests, RemoteFile
 from kdmgr.models.spans import Spans
 from kdmgr.models.transfer_state import TransferState
-from kdmgr.models.transfer_threads import Fetcher, Hasher, NoRanges, Recorder, start, sync_file
+from kdmgr.models.transfer_threads import Fetcher, Hasher, NoRanges, Recorder, start
 from kdmgr.models.web import Web
 from kdmgr.units import MIB, format_bytes
 
@@ -98,7 +98,7 @@ class _Transfer:
         self._options = options
         self._state = TransferState(target, spans, options.piece)
         self._hasher = Hasher(self._state, partial.data)
-        self._recorder = Recorder(self._state, partial, lambda: sync_file(target.fileno()), options.record_every_s)
+        self._recorder = Recorder(self._state, partial, target, options.record_every_s)
 
     def run(self, report: Report, *, ranges: bool = True) -> str:
         """The digest of the whole, once it is there."""
@@ -115,15 +115,16 @@ class _Transfer:
                 report(self._progress())
                 with state.changed:
                     state.changed.wait(_REPORT_S)
-            if state.failure is not None:
-                raise _explained(state.failure, self._partial, state.completed)
-            report(Progress("checking", self._partial.layer.digest, state.size, state.size))
+            if state.failure is None:
+                report(Progress("checking", self._partial.layer.digest, state.size, state.size))
         finally:
             state.stop()
             leave = monotonic() + _LEAVE_S
             for thread in (*threads, *fetchers):
                 thread.join(max(leave - monotonic(), 0.0))
-            self._recorder.save()
+            self._recorder.save_at_last()
+        if state.failure is not None:
+            raise _explained(state.failure, self._partial)
         assert self._hasher.digest is not None
         return self._hasher.digest
 
@@ -137,11 +138,11 @@ class _Transfer:
         return Progress(status, layer.digest, state.completed, layer.size)
 
 
-def _explained(failure: BaseException, partial: Partial, completed: int) -> BaseException:
+def _explained(failure: BaseException, partial: Partial) -> BaseException:
     """The disk's errors in words, with what is kept; everything else as it is."""
     if not isinstance(failure, OSError):
         return failure
-    kept = f"{format_bytes(completed)} of {format_bytes(partial.layer.size)} are kept"
+    kept = f"{format_bytes(partial.read().total)} of {format_bytes(partial.layer.size)} are kept"
     error = StorageFailed(
         f"cannot write to {partial.data.parent}: {failure.strerror or failure}; {kept}",
         hint="make room (kdmgr rm), then pull again: it goes on where it stopped",

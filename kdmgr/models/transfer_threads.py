@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 from kdmgr.errors import ServerUnreachable
@@ -22,6 +23,8 @@ HASH_BLOCK = 4 * MIB
 # A connection that brought less than this counts as one that brought nothing.
 ENOUGH = 64 << 10
 BREATH_S = 0.05
+# For a record, and for the folder's entry of it.
+ROOM = 256 << 10
 
 
 class NoRanges(Exception):
@@ -149,14 +152,14 @@ class Hasher:
 class Recorder:
     """Brings to the disk what has come, then writes that down: a record never claims what a power cut could take."""
 
-    def __init__(self, state: TransferState, partial: Partial, sync: Callable[[], None], every_s: float) -> None:
+    def __init__(self, state: TransferState, partial: Partial, target: FileIO, every_s: float) -> None:
         self._state = state
         self._partial = partial
-        self._sync = sync
+        self._target = target
         self._every_s = every_s
 
     def run(self) -> None:
-        """Keep the record until the transfer ends."""
+        """Keep the record until the transfer ends. A disk too full for it keeps the one before, which claims less."""
         recorded = -1
         while True:
             with self._state.changed:
@@ -164,16 +167,19 @@ class Recorder:
                     return
             if self._state.completed != recorded:
                 recorded = self._state.completed
-                self.save()
+                with suppress(OSError):
+                    self._save()
 
-    def save(self) -> None:
-        """Now. A disk too full for the record keeps the one before, which claims less."""
+    def save_at_last(self) -> None:
+        """Now, when nobody writes any more. On a full disk, the end of what has come makes room for the record."""
+        try:
+            self._save()
+        except OSError:
+            with suppress(OSError):
+                self._target.truncate(max(self._target.seek(0, os.SEEK_END) - ROOM, 0))
+                self._save()
+
+    def _save(self) -> None:
         there = self._state.there()
-        with suppress(OSError):
-            self._sync()
-            self._partial.write(there)
-
-
-def sync_file(fileno: int) -> None:
-    """Bring a file's content to the disk; of its metadata only what is needed to read it."""
-    getattr(os, "fdatasync", os.fsync)(fileno)
+        getattr(os, "fdatasync", os.fsync)(self._target.fileno())
+        self._partial.write(there)

@@ -29,7 +29,7 @@ KIB = 1 << 10
 CONTENT = os.urandom(900 * KIB + 77)
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 QUICK = TransferOptions(
-    piece=128 * KIB, record_every_s=0.02, backoff=Backoff(first_s=0.01, longest_s=0.05, tries=4, patience_s=5)
+    piece=128 * KIB, record_every_s=0.02, backoff=Backoff(first_s=0.01, longest_s=0.05, tries=7, patience_s=5)
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -17,6 +18,7 @@ from kdmgr.engines.ollama.pulling import PullBroke
 from kdmgr.errors import EngineFailed, KdmgrError, NotFound, ServerUnreachable, StorageFailed, UsageError
 from kdmgr.models.backoff import Backoff
 from kdmgr.models.manifest import Layer
+from kdmgr.models.ollama_partials import remove_partial
 from kdmgr.models.progress import Progress, Report
 from kdmgr.models.web import Waits, Web
 from kdmgr.paths import Paths
@@ -434,9 +436,21 @@ def test_what_is_being_written_is_not_removed(new_services: NewServices) -> None
     os.utime(files[1])
     (left,) = services.leftovers()
     assert (left.name, left.key, left.total) == (None, "ab" * 6, 1000)
-    with pytest.raises(StorageFailed, match="last minute"):
-        services.remove_leftovers([left])
+    stopped = threading.Event()
+
+    def write() -> None:
+        while not stopped.wait(0.02):
+            os.utime(files[0])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with pytest.raises(StorageFailed, match="being written to"):
+        remove_partial(left.ollama[0], watch_s=0.2)
+    stopped.set()
+    writer.join()
     assert all(path.exists() for path in files)
+    remove_partial(left.ollama[0], watch_s=0.1)
+    assert not any(path.exists() for path in files)
 
 
 def test_a_file_of_the_hub_becomes_a_model(new_services: NewServices, tmp_path: Path, smollm_gguf: Path) -> None:
