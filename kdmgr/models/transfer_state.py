@@ -6,7 +6,6 @@ import os
 import threading
 from collections import deque
 from io import FileIO
-from math import inf
 
 from kdmgr.models.spans import Span, Spans
 from kdmgr.units import MIB
@@ -116,7 +115,7 @@ class TransferState:
         """Wait before another try; `Stopped` when the transfer ends meanwhile."""
         with self.changed:
             self.trouble = trouble
-            self.changed.wait_for(lambda: self._stopped, None if seconds == inf else seconds)
+            self.changed.wait_for(lambda: self._stopped, seconds)
             if self._stopped:
                 raise Stopped
 

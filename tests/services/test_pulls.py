@@ -475,6 +475,11 @@ def test_a_file_of_the_hub_becomes_a_model(new_services: NewServices, tmp_path: 
     assert model.stored.config["model_family"] == "llama"
     opened = services.open(OllamaRef("Smol-GGUF", "Q4_1", "me", "hf.co"))
     assert opened.header.text("general.architecture") == "llama"
+    by_its_reference = services.open(parse_ref("hf.co/me/Smol-GGUF:q4_1"))
+    assert by_its_reference.path == opened.path
+    with pytest.raises(NotFound, match="not on this machine") as missing:
+        services.open(parse_ref("hf.co/me/Smol-GGUF:Q8_0"))
+    assert "kdmgr pull hf.co/me/Smol-GGUF:Q8_0" in (missing.value.hint or "")
 
 
 @pytest.mark.parametrize("text", ["./x.gguf", "phi3:cloud"])

@@ -43,6 +43,7 @@ class Site:
         self.asked: list[Asked] = []
         self.sent = 0
         """Bytes of bodies that were written."""
+        self.counting = threading.Lock()
         self.pages: dict[str, Page] = {}
         self.files: dict[str, Path] = {}
         self.guard: Callable[[Asked], Page | None] = lambda _asked: None
@@ -161,8 +162,10 @@ def _handler_for(site: Site) -> type[BaseHTTPRequestHandler]:
                         time.sleep(len(piece) / site.rate)
 
         def _write(self, piece: bytes) -> None:
+            # Counted first: a client may be done with it before this thread goes on.
+            with site.counting:
+                site.sent += len(piece)
             self.wfile.write(piece)
-            site.sent += len(piece)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
