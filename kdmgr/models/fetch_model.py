@@ -15,7 +15,7 @@ from kdmgr.models.own_store import OwnStore
 from kdmgr.models.progress import Progress, Report
 from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.stored_model import StoredModel
-from kdmgr.models.transfer import TransferOptions, fetch_blob
+from kdmgr.models.transfer import TransferOptions, copy_local, fetch_blob
 from kdmgr.models.web import Web
 from kdmgr.refs import OllamaRef
 
@@ -29,6 +29,8 @@ class WantedBlob:
 
     layer: Layer
     file: RemoteFile
+    local: Path | None = None
+    """A file of this machine that should have the same content."""
 
 
 BuildManifest = Callable[[Callable[[Layer], Path]], tuple[Manifest, bytes | None]]
@@ -89,6 +91,8 @@ class ModelFetcher:
             with self._store.partials.hold(layer, str(ref), wait) as partial:
                 # The one that was waited for may have brought it.
                 if not self._store.has_blob(layer.digest, layer.size):
+                    if blob.local is not None:
+                        copy_local(blob.local, partial, report)
                     fetch_blob(self._web, blob.file, partial, report, self._options)
         report(Progress("complete", layer.digest, layer.size, layer.size))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
@@ -24,6 +25,7 @@ from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
 from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
 from kdmgr.models.refusals import busy, describe_status
+from kdmgr.models.store import file_size
 from kdmgr.models.web import Secret, Web, origin_of
 from kdmgr.refs import HubRef
 
@@ -74,6 +76,14 @@ class Hub:
             lambda answer: self._refusal(ref, answer.status, answer.headers),
             self._secret,
         )
+
+    def cached(self, ref: HubRef, file: HubFile) -> Path | None:
+        """Where Hugging Face's own tools have kept the file: there, too, it bears its sha256 as a name."""
+        if self._access.cache is None or not file.digest or not file.digest.startswith("sha256:"):
+            return None
+        folder = self._access.cache / f"models--{ref.user}--{ref.repo}" / "blobs"
+        path = folder / file.digest.removeprefix("sha256:")
+        return path if file_size(path) == file.size else None
 
     def _file_header(self, ref: HubRef, file: HubFile, walk: Walk) -> tuple[GgufHeader, bool]:
         known = self._headers.find_remote(file.digest, self._origin) if file.digest else None

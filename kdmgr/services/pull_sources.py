@@ -90,7 +90,8 @@ def _wanted(services: Services, ref: HubRef, file: HubFile, kind: str) -> Wanted
         raise Unreadable(
             f"the Hub names no sha256 of {printable(file.path)}", hint="download the file and import it"
         ) from error
-    return WantedBlob(Layer(LAYER_PREFIX + kind, digest, file.size), services.hub.file(ref, file))
+    layer = Layer(LAYER_PREFIX + kind, digest, file.size)
+    return WantedBlob(layer, services.hub.file(ref, file), services.hub.cached(ref, file))
 
 
 def _builder(store: Callable[[], OwnStore], layers: tuple[Layer, ...]) -> BuildManifest:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -453,16 +454,42 @@ def test_what_is_being_written_is_not_removed(new_services: NewServices) -> None
     assert not any(path.exists() for path in files)
 
 
-def test_a_file_of_the_hub_becomes_a_model(new_services: NewServices, tmp_path: Path, smollm_gguf: Path) -> None:
-    import hashlib
-
-    digest = hashlib.sha256(smollm_gguf.read_bytes()).hexdigest()
+@contextmanager
+def hub_of(path: Path) -> Iterator[tuple[HubSite, Site, str]]:
+    """A Hub with one file, its name and its digest as they are."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     with Site() as cdn, HubSite(cdn) as hub:
-        hub.publish("me/Smol-GGUF", {"Smol.Q4_1.gguf": smollm_gguf})
-        # The listing's digest has to be the true one to be pulled.
+        hub.publish("me/Smol-GGUF", {"Smol.Q4_1.gguf": path})
+        # The publisher of the tests makes digests up; to be pulled it has to be the true one.
         page = hub.pages["/api/models/me/Smol-GGUF/tree/main?recursive=true"]
-        false = next(entry for entry in page.body.split(b'"') if len(entry) == 64)
-        page.body = page.body.replace(false, digest.encode())
+        made_up = next(entry for entry in page.body.split(b'"') if len(entry) == 64)
+        page.body = page.body.replace(made_up, digest.encode())
+        yield hub, cdn, digest
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_the_cache_of_hugging_face_has_is_copied_and_checked(
+    new_services: NewServices, tmp_path: Path, damaged: bool
+) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(WEIGHTS)
+    with hub_of(path) as (hub, cdn, digest):
+        cache = tmp_path / "hf-cache"
+        cached = cache / "models--me--Smol-GGUF" / "blobs" / digest
+        cached.parent.mkdir(parents=True)
+        cached.write_bytes(WEIGHTS[:-1] + (b"x" if damaged else WEIGHTS[-1:]))
+        services = new_services(HF_ENDPOINT=hub.url, HF_HUB_CACHE=str(cache))
+        (state,) = run_queue(services, services.plan_pull("hf.co/me/Smol-GGUF:Q4_1", PullOptions()))
+        assert state.error is None
+        assert bool(cdn.file_requests()) is damaged
+        assert cached.exists()
+    (model,) = services.library.list_models()[0]
+    assert model.stored.model_path.read_bytes() == WEIGHTS
+
+
+def test_a_file_of_the_hub_becomes_a_model(new_services: NewServices, smollm_gguf: Path) -> None:
+    with hub_of(smollm_gguf) as (hub, cdn, digest):
         services = new_services(HF_ENDPOINT=hub.url, HF_TOKEN="hf_secret")
         plan = services.plan_pull("hf.co/me/Smol-GGUF:Q4_1", PullOptions())
         (state,) = run_queue(services, plan)
