@@ -29,7 +29,8 @@ class HubAccess:
 def hub_access(env: Mapping[str, str]) -> HubAccess:
     """What the environment says, as `huggingface_hub` reads it.
 
-    HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_CACHE and HF_HOME. Raises `UsageError` for an endpoint that is no address, or a token that cannot be sent.
+    HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_CACHE and HF_HOME.
+    Raises `UsageError` for an endpoint that is no address, or a token that cannot be sent.
     """
     endpoint = (env.get("HF_ENDPOINT", "").strip() or DEFAULT_ENDPOINT).rstrip("/")
     scheme, _, rest = endpoint.partition("://")
