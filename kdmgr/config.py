@@ -5,6 +5,7 @@ host = "gpu-box"             # one of [hosts.…], or an address
 ctx_size = "8k"
 cache_type = "q8_0"
 theme = "textual-dark"
+parallel_items = 2           # pulls at the same time
 
 [hosts.gpu-box]
 url = "http://192.168.1.20:11434"
@@ -47,6 +48,7 @@ class Settings:
     n_ctx: int | None = None
     cache_type: str | None = None
     theme: str | None = None
+    parallel_items: int | None = None
     hosts: tuple[NamedHost, ...] = ()
 
     def find_host(self, name: str | None) -> NamedHost | None:
@@ -54,7 +56,7 @@ class Settings:
         return next((host for host in self.hosts if name and host.name.lower() == name.strip().lower()), None)
 
 
-_KEYS = ("engine", "host", "ctx_size", "cache_type", "theme")
+_KEYS = ("engine", "host", "ctx_size", "cache_type", "theme", "parallel_items")
 _HOST_KEYS = ("url", "gpus", "memory")
 
 
@@ -87,7 +89,7 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
     unknown = sorted(set(values) - {*_KEYS, "hosts"})
     if unknown:
         raise UsageError(f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join(_KEYS)}, hosts")
-    texts = {key: _text(values, key, path) for key in _KEYS if key != "ctx_size"}
+    texts = {key: _text(values, key, path) for key in _KEYS if key not in ("ctx_size", "parallel_items")}
     if texts["engine"] not in (None, *ENGINES):
         raise UsageError(f"{path}: engine is {texts['engine']!r}", hint=f"one of {', '.join(ENGINES)}")
     ctx_size = values.get("ctx_size")
@@ -97,6 +99,7 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
         n_ctx=None if ctx_size is None else parse_count(str(ctx_size)),
         cache_type=texts["cache_type"],
         theme=texts["theme"],
+        parallel_items=_count(values, "parallel_items", path),
         hosts=_read_hosts(values.get("hosts"), path),
     )
 
@@ -122,6 +125,13 @@ def _read_host(name: str, entry: Mapping[str, object], path: Path) -> NamedHost:
     if memory is not None and not isinstance(memory, str):
         raise UsageError(f"{where}: memory is {memory!r}, not a text", hint='write memory = "64GiB"')
     return NamedHost(name, url, tuple(gpus), None if memory is None else parse_bytes(memory))
+
+
+def _count(values: Mapping[str, object], key: str, path: Path) -> int | None:
+    value = values.get(key)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16):
+        return value
+    raise UsageError(f"{path}: {key} is {value!r}", hint="give a number from 1 to 16")
 
 
 def _text(values: Mapping[str, object], key: str, path: Path) -> str | None:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, Command] = {
     "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model"),
+    "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),
     "import": Command("import_", "put a GGUF file into the model store", ("create",)),
     "cp": Command("cp", "give a model a second name"),
     "mv": Command("mv", "rename a model"),

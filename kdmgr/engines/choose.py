@@ -57,7 +57,7 @@ def _problem_with_ollama(status: EngineStatus | None, has_model: bool) -> KdmgrE
     if not status.usable:
         return ServerUnreachable(status.detail, hint=status.hint)
     if not has_model:
-        return NotFound("the Ollama server does not have the model", hint="give it the model with ollama pull")
+        return NotFound("the Ollama server does not have the model", hint="give it the model: kdmgr pull")
     return None
 
 

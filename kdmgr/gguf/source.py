@@ -10,8 +10,9 @@ from kdmgr.gguf.errors import NeedMoreBytes
 class Source(Protocol):
     """Random access to the bytes of a GGUF."""
 
-    size: int | None
-    """Length of the whole file; None when it is not known."""
+    @property
+    def size(self) -> int | None:
+        """Length of the whole file; None when it is not known."""
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`; none where the file ends."""

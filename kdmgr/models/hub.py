@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
@@ -21,8 +22,10 @@ from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache
 from kdmgr.models.hub_access import HubAccess
 from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
+from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
 from kdmgr.models.refusals import busy, describe_status
+from kdmgr.models.store import file_size
 from kdmgr.models.web import Secret, Web, origin_of
 from kdmgr.refs import HubRef
 
@@ -64,6 +67,24 @@ class Hub:
         read = [self._file_header(ref, file, Walk() if walk is None else walk) for file in model.files]
         return merge_headers([header for header, _known in read]), all(known for _header, known in read)
 
+    def file(self, ref: HubRef, file: HubFile) -> RemoteFile:
+        """Where a file of the repository of `ref` is. Raises `ServerUnreachable` where the Hub must not be asked."""
+        self._require_online()
+        return RemoteFile(
+            f"{self._access.endpoint}/{ref.user}/{ref.repo}/resolve/main/{quote(file.path)}",
+            file.size,
+            lambda answer: self._refusal(ref, answer.status, answer.headers),
+            self._secret,
+        )
+
+    def cached(self, ref: HubRef, file: HubFile) -> Path | None:
+        """Where Hugging Face's own tools have kept the file: there, too, it bears its sha256 as a name."""
+        if self._access.cache is None or not file.digest or not file.digest.startswith("sha256:"):
+            return None
+        folder = self._access.cache / f"models--{ref.user}--{ref.repo}" / "blobs"
+        path = folder / file.digest.removeprefix("sha256:")
+        return path if file_size(path) == file.size else None
+
     def _file_header(self, ref: HubRef, file: HubFile, walk: Walk) -> tuple[GgufHeader, bool]:
         known = self._headers.find_remote(file.digest, self._origin) if file.digest else None
         if known is not None:
@@ -92,15 +113,7 @@ class Hub:
     def _source(
         self, ref: HubRef, file: HubFile, first_piece: int = FIRST_PIECE, largest_piece: int = LARGEST_PIECE
     ) -> RangedSource:
-        return RangedSource(
-            self._web,
-            f"{self._access.endpoint}/{ref.user}/{ref.repo}/resolve/main/{quote(file.path)}",
-            size=file.size,
-            secret=self._secret,
-            refuse=lambda answer: self._refusal(ref, answer.status, answer.headers),
-            first_piece=first_piece,
-            largest_piece=largest_piece,
-        )
+        return RangedSource(self._web, self.file(ref, file), first_piece=first_piece, largest_piece=largest_piece)
 
     def _list(self, ref: HubRef, url: str) -> list[object]:
         """The entries of all pages, only what describes GGUF files."""

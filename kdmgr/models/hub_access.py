@@ -22,11 +22,14 @@ class HubAccess:
     """Without a trailing slash."""
     offline: bool = False
     token: str | None = field(default=None, repr=False)
+    cache: Path | None = field(default=None, compare=False)
+    """Where Hugging Face's own tools keep what they have downloaded."""
 
 
 def hub_access(env: Mapping[str, str]) -> HubAccess:
-    """What HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, HF_TOKEN_PATH and HF_HOME say, as `huggingface_hub` reads them.
+    """What the environment says, as `huggingface_hub` reads it.
 
+    HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_CACHE and HF_HOME.
     Raises `UsageError` for an endpoint that is no address, or a token that cannot be sent.
     """
     endpoint = (env.get("HF_ENDPOINT", "").strip() or DEFAULT_ENDPOINT).rstrip("/")
@@ -38,7 +41,7 @@ def hub_access(env: Mapping[str, str]) -> HubAccess:
     # Over plain http anybody could read it.
     safe = scheme == "https" or is_loopback(host.rpartition(":")[0] or host)
     offline = any(env.get(name, "").upper() in _TRUE for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-    return HubAccess(endpoint, offline, token if safe else None)
+    return HubAccess(endpoint, offline, token if safe else None, _cache_path(env))
 
 
 def _find_token(env: Mapping[str, str]) -> str | None:
@@ -62,8 +65,17 @@ def _find_token(env: Mapping[str, str]) -> str | None:
 def _token_path(env: Mapping[str, str]) -> Path:
     if path := env.get("HF_TOKEN_PATH", "").strip():
         return Path(path).expanduser()
+    return _home(env) / "token"
+
+
+def _cache_path(env: Mapping[str, str]) -> Path:
+    path = env.get("HF_HUB_CACHE", "").strip() or env.get("HUGGINGFACE_HUB_CACHE", "").strip()
+    return Path(path).expanduser() if path else _home(env) / "hub"
+
+
+def _home(env: Mapping[str, str]) -> Path:
     home = env.get("HF_HOME", "").strip()
     if home:
-        return Path(home).expanduser() / "token"
+        return Path(home).expanduser()
     cache = env.get("XDG_CACHE_HOME", "").strip()
-    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "huggingface" / "token"
+    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "huggingface"

@@ -26,16 +26,16 @@ class StoreLock:
         self._wait_s = wait_s
 
     @contextmanager
-    def hold(self, work: str, waiting: Callable[[str], None]) -> Iterator[None]:
+    def hold(self, work: str, waiting: Callable[[str], None], wait_s: float | None = None) -> Iterator[None]:
         """Hold the lock while doing `work` ("importing x").
 
         `waiting` is told again and again who holds it; what it raises ends the waiting. `StorageFailed` after
-        `wait_s` seconds, or when the lock file cannot be made.
+        `wait_s` seconds (by default the lock's own), or when the lock file cannot be made.
         """
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._root / LOCK)
-        deadline = monotonic() + self._wait_s
+        deadline = monotonic() + (self._wait_s if wait_s is None else wait_s)
         while True:
             try:
                 lock.acquire(timeout=max(0.0, min(_POLL_S, deadline - monotonic())))

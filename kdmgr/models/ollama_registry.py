@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
@@ -17,6 +17,7 @@ from kdmgr.hosts import is_loopback
 from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache
 from kdmgr.models.manifest import MAX_MANIFEST, MEDIA_TYPE, Layer, Manifest, decode_manifest, hash_bytes
+from kdmgr.models.range_request import Refuse, RemoteFile
 from kdmgr.models.ranged import RangedSource
 from kdmgr.models.refusals import busy, describe_status
 from kdmgr.models.web import Document, Secret, Web, origin_of
@@ -38,6 +39,8 @@ class RemoteManifest:
     """sha256 of the manifest, in hex."""
     note: str | None
     """Set when it is an old copy."""
+    encoded: bytes = field(default=b"", repr=False)
+    """As the registry sent it: stored like that, a model keeps its digest."""
 
     @property
     def weights(self) -> Layer:
@@ -80,25 +83,23 @@ class OllamaRegistry:
             return body
 
         copy = self._copies.fetch(url, load)
-        return RemoteManifest(ref, _decode(ref, copy.body), hash_bytes(copy.body).removeprefix("sha256:"), copy.note)
+        digest = hash_bytes(copy.body).removeprefix("sha256:")
+        return RemoteManifest(ref, _decode(ref, copy.body), digest, copy.note, copy.body)
+
+    def blob(self, ref: OllamaRef, layer: Layer) -> RemoteFile:
+        """Where a blob of `ref` is. Ask for the manifest first: that is when a registry gives its token."""
+        url = f"{_base(ref)}/blobs/{layer.digest}"
+        return RemoteFile(url, layer.size, _refuser(ref), self._secrets.get(origin_of(url)))
 
     def header(self, remote: RemoteManifest, layer: Layer) -> tuple[GgufHeader, bool]:
         """The header of a GGUF layer, and whether it was known already."""
-        ref = remote.ref
-        url = f"{_base(ref)}/blobs/{layer.digest}"
-        known = self._headers.find_remote(layer.digest, origin_of(url))
+        file = self.blob(remote.ref, layer)
+        known = self._headers.find_remote(layer.digest, origin_of(file.url))
         if known is not None:
             return known, True
-        source = RangedSource(
-            self._web,
-            url,
-            size=layer.size,
-            secret=self._secrets.get(origin_of(url)),
-            refuse=lambda answer: _refusal(ref, answer.host, answer.status, answer.headers.get("retry-after")),
-        )
-        with source:
+        with RangedSource(self._web, file) as source:
             header = read_header(source)
-        self._headers.keep_remote(layer.digest, origin_of(url), header)
+        self._headers.keep_remote(layer.digest, origin_of(file.url), header)
         return header, False
 
     def _get(self, ref: OllamaRef, url: str, limit: int) -> bytes:
@@ -173,6 +174,10 @@ def _decode(ref: OllamaRef, body: bytes) -> Manifest:
         raise Unreadable(
             f"what {printable(ref.host)} sends as {ref} is no manifest", hint=f"{error.message}; is the name right?"
         ) from error
+
+
+def _refuser(ref: OllamaRef) -> Refuse:
+    return lambda answer: _refusal(ref, answer.host, answer.status, answer.headers.get("retry-after"))
 
 
 def _refusal(ref: OllamaRef, host: str, status: int, retry_after: str | None) -> KdmgrError:

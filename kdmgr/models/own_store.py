@@ -13,6 +13,7 @@ from kdmgr.models.disk import free_bytes, storage_errors, sync_folder
 from kdmgr.models.layout import blob_path
 from kdmgr.models.locking import StoreLock
 from kdmgr.models.manifest import LAYER_PREFIX, Layer, Manifest, encode_manifest, hash_bytes
+from kdmgr.models.partials import Partials
 from kdmgr.models.store import ModelStore, StoredModel, file_size
 from kdmgr.models.unsettled import Unsettled
 from kdmgr.refs import OllamaRef
@@ -34,10 +35,16 @@ class OwnStore(ModelStore):
         super().__init__(root)
         self._lock = StoreLock(root, lock_wait_s)
         self._unsettled = Unsettled(root)
+        self.partials = Partials(root)
         self._free = free
 
     @contextmanager
-    def locked(self, work: str = "writing", waiting: Callable[[str], None] = lambda sentence: None) -> Iterator[None]:
+    def locked(
+        self,
+        work: str = "writing",
+        waiting: Callable[[str], None] = lambda sentence: None,
+        wait_s: float | None = None,
+    ) -> Iterator[None]:
         """Hold the store while doing `work`; `StorageFailed` when another kdmgr does not let go in time.
 
         `waiting` is called with a sentence while another one holds it. Whatever ends the block, blobs that it
@@ -45,7 +52,7 @@ class OwnStore(ModelStore):
         """
         with storage_errors(self.root):
             self.blobs.mkdir(parents=True, exist_ok=True)
-        with self._lock.hold(work, waiting):
+        with self._lock.hold(work, waiting, wait_s):
             self._settle()
             try:
                 yield
@@ -86,6 +93,24 @@ class OwnStore(ModelStore):
             partial.replace(blob_path(self.blobs, digest))
             sync_folder(self.blobs)
 
+    def offer(self, partial: Path, digest: str) -> None:
+        """Make a complete, synced file the blob of `digest`, and leave it in its place where the disk has links.
+
+        So a model that cannot be finished (a disk too full for its manifest) costs no download. Hold the lock.
+        """
+        import os
+
+        self._unsettled.add([digest])
+        blob = blob_path(self.blobs, digest)
+        with storage_errors(self.root):
+            partial.chmod(_MODE)
+            blob.unlink(missing_ok=True)
+            try:
+                os.link(partial, blob)
+            except OSError:
+                partial.replace(blob)
+            sync_folder(self.blobs)
+
     def add_layer(self, kind: str, content: bytes, *, media_type: str | None = None) -> Layer:
         """Store a small blob. Hold the lock."""
         digest = hash_bytes(content)
@@ -94,9 +119,12 @@ class OwnStore(ModelStore):
             self._publish(blob_path(self.blobs, digest), content)
         return Layer(media_type or LAYER_PREFIX + kind, digest, len(content))
 
-    def write_manifest(self, ref: OllamaRef, manifest: Manifest) -> StoredModel:
-        """Make the model visible, in place of one of the same name. Hold the lock."""
-        return self._write_encoded(ref, encode_manifest(manifest))
+    def write_manifest(self, ref: OllamaRef, manifest: Manifest, encoded: bytes | None = None) -> StoredModel:
+        """Make the model visible, in place of one of the same name. Hold the lock.
+
+        `encoded` is the manifest as somebody else wrote it: kept byte for byte, it keeps its digest.
+        """
+        return self._write_encoded(ref, encoded or encode_manifest(manifest))
 
     def _write_encoded(self, ref: OllamaRef, encoded: bytes) -> StoredModel:
         spelled = self._spell(ref)

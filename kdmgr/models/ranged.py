@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
 
-from kdmgr.errors import KdmgrError, Unreadable
-from kdmgr.models.web import BACKOFF_S, Answer, Broken, Secret, Web
+from kdmgr.errors import Unreadable
+from kdmgr.models.range_request import RangeRequests, RemoteFile
+from kdmgr.models.web import BACKOFF_S, Answer, Broken, Web
 
 FIRST_PIECE = 256 << 10
 LARGEST_PIECE = 2 << 20
 # A server that hangs up again and again is given up, also when each time a little comes.
 MAX_BREAKS = 8
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-
-Refuse = Callable[[Answer], KdmgrError]
 
 
 class RangedSource:
@@ -28,24 +25,23 @@ class RangedSource:
     def __init__(
         self,
         web: Web,
-        url: str,
+        file: RemoteFile,
         *,
-        size: int | None,
-        refuse: Refuse,
-        secret: Secret | None = None,
         first_piece: int = FIRST_PIECE,
         largest_piece: int = LARGEST_PIECE,
     ) -> None:
-        self.size = size
         self._web = web
-        self._origin = self._url = url
-        self._refuse = refuse
-        self._secret = secret
+        self._requests = RangeRequests(web, file)
         self._next_piece = first_piece
         self._largest_piece = largest_piece
         self._start, self._piece = 0, b""
         self._breaks = 0
         self._stream: _Stream | None = None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file; None before anybody has said."""
+        return self._requests.size
 
     def __enter__(self) -> RangedSource:
         return self
@@ -70,8 +66,7 @@ class RangedSource:
                 return self._try(offset)
             except Broken:
                 self._hang_up()
-                # A signed address may have expired in the meantime.
-                self._url = self._origin
+                self._requests.start_over()
                 if self._breaks >= MAX_BREAKS:
                     raise
                 self._web.sleep(BACKOFF_S[min(self._breaks, len(BACKOFF_S) - 1)])
@@ -83,59 +78,15 @@ class RangedSource:
             return self._stream.read_from(offset)
         wanted = self._next_piece if self.size is None else min(self._next_piece, self.size - offset)
         with ExitStack() as stack:
-            answer = self._open(stack, offset, wanted)
+            answer = stack.enter_context(self._requests.open(offset, wanted))
             if answer.status == 206:
-                wanted = min(wanted, self._check_range(answer, offset))
+                wanted = min(wanted, self._requests.claimed(answer, offset))
                 piece = self._receive(answer, wanted)
                 if len(piece) >= wanted:
                     self._next_piece = min(2 * self._next_piece, self._largest_piece)
                 return piece
-            self._check_size(answer.headers.get("content-length"))
             self._stream = _Stream(answer, stack.pop_all())
             return self._stream.read_from(offset)
-
-    def _open(self, stack: ExitStack, offset: int, wanted: int) -> Answer:
-        """An answer of status 200 or 206; later requests go straight to where the first was sent on to."""
-        headers = {"range": f"bytes={offset}-{offset + wanted - 1}"}
-        answer = stack.enter_context(self._web.open(self._url, headers, self._secret))
-        if answer.status in (401, 403, 404, 410) and self._url != self._origin:
-            self._url = self._origin
-            answer = stack.enter_context(self._web.open(self._url, headers, self._secret))
-        if answer.status >= 500:
-            raise Broken(f"{answer.host} answers with HTTP {answer.status}", hint="try again later")
-        if answer.status not in (200, 206):
-            raise self._refuse(answer)
-        if answer.headers.get("content-type", "").lower().startswith("text/html"):
-            raise Unreadable(
-                f"{answer.host} answers with a web page instead of the file",
-                hint="does this network ask you to sign in? open the address in a browser",
-            )
-        if answer.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Unreadable(f"{answer.host} compresses the file, so that its parts cannot be read")
-        self._url = answer.url
-        return answer
-
-    def _check_range(self, answer: Answer, offset: int) -> int:
-        """How many bytes the answer claims to bring; `Unreadable` when they are others than asked for."""
-        match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
-        if match is None or int(match[1]) != offset or int(match[2]) < offset:
-            raise Unreadable(
-                f"{answer.host} answers with other bytes than asked for", hint="is a proxy between here and there?"
-            )
-        self._check_size(match[3])
-        return int(match[2]) - offset + 1
-
-    def _check_size(self, found: str | None) -> None:
-        """Hold the file's length against the one that was promised; learn it where none was."""
-        if found is None or not found.isdecimal():
-            return
-        if self.size is None:
-            self.size = int(found)
-        elif self.size != int(found):
-            raise Unreadable(
-                f"the file has {int(found)} bytes, not the {self.size} that are listed",
-                hint="it may just be replaced: try again",
-            )
 
     def _receive(self, answer: Answer, wanted: int) -> bytes:
         body = bytearray()

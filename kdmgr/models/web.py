@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kdmgr.errors import ServerUnreachable, Unreadable
 from kdmgr.hosts import is_loopback
+from kdmgr.models.reach import answering_reach, named_reach
 from kdmgr.models.traffic import Traffic
 from kdmgr.units import printable
 
@@ -27,7 +28,11 @@ _OFFLINE = "look at the network; what was asked before is answered from its copy
 
 
 class Broken(ServerUnreachable):
-    """A connection broke off or stood still: trying again may help."""
+    """A connection broke off or stood still: trying again may help, after `retry_after_s` where a server says so."""
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +136,11 @@ class Web:
 
         Raises `ServerUnreachable` when nobody answers, `Unreadable` for redirects that lead nowhere.
         """
+        came_from: int | None = None
         for _ in range(MAX_REDIRECTS + 1):
             response = self._send(url, headers or {}, secret)
             try:
+                came_from = _require_outward(response, came_from)
                 if response.status_code not in REDIRECTS or "location" not in response.headers:
                     ends = self._clock() + self._waits.whole_s
                     yield Answer(response, lambda ends=ends: self._clock() > ends)  # type: ignore[misc]
@@ -239,7 +246,27 @@ def _follow(response: httpx.Response) -> str:
         raise Unreadable(
             f"{_netloc(str(response.url))} redirects to an unprotected address", hint="it is not followed from https"
         )
+    if (named_reach(target.host) or 0) > answering_reach(response):
+        raise _leads_inward(str(target))
     return str(target)
+
+
+def _require_outward(response: httpx.Response, came_from: int | None) -> int:
+    """How far in the server is that answered; `Unreadable` when a redirect has led further in than it came from.
+
+    Otherwise whoever publishes models could have this machine ask the services of its own network.
+    """
+    reach = answering_reach(response)
+    if came_from is not None and reach > came_from:
+        raise _leads_inward(str(response.url))
+    return reach
+
+
+def _leads_inward(url: str) -> Unreadable:
+    return Unreadable(
+        f"a redirect leads to {_netloc(url)}, an address of a private network: it is not followed",
+        hint="is the registry's address right? somebody may be trying to reach your network through it",
+    )
 
 
 def _netloc(url: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
 from kdmgr.paths import Paths, default_paths
-from kdmgr.refs import HubRef, ModelRef, parse_ref
+from kdmgr.refs import HubRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.models.fetch_model import ModelFetcher
     from kdmgr.models.hub import Hub
     from kdmgr.models.ollama_registry import OllamaRegistry
     from kdmgr.models.web import Web
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.importing import Importing
     from kdmgr.services.ladder import Ladder
+    from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
+    from kdmgr.services.pull_notes import PullNotes
+    from kdmgr.services.pull_plan import PullOptions, PullPlan
+    from kdmgr.services.pulls import PullQueue
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_models import ServerModels
@@ -58,8 +63,9 @@ class Services:
 
     def close(self) -> None:
         """Close the connections that were opened; idempotent."""
-        if "web" in self.__dict__:
-            self.web.close()
+        for name in ("web", "transfer_web"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     @cached_property
     def host(self) -> ChosenHost:
@@ -159,6 +165,60 @@ class Services:
         from kdmgr.services.finding import find_model
 
         return find_model(self, ref)
+
+    def find_published(self, ref: OllamaRef | HubRef) -> FoundModel:
+        """The header of a model where it is published, also of one that is installed. Blocks on the network."""
+        from kdmgr.services.finding import find_published
+
+        return find_published(self, ref)
+
+    @cached_property
+    def model_fetcher(self) -> ModelFetcher:
+        """Downloads into kdmgr's own store."""
+        from kdmgr.models.fetch_model import ModelFetcher
+
+        return ModelFetcher(self.library.own, self.transfer_web)
+
+    @cached_property
+    def transfer_web(self) -> Web:
+        """Requests for gigabytes: a piece may take its time, a connection that brings nothing may not."""
+        from kdmgr.models.web import Waits, Web
+
+        return Web(waits=Waits(read_s=30.0, whole_s=900.0))
+
+    @cached_property
+    def pull_notes(self) -> PullNotes:
+        """Pulls that have begun."""
+        from kdmgr.services.pull_notes import PullNotes
+
+        return PullNotes(self.paths.data / "pulls")
+
+    def plan_pull(self, text: str, options: PullOptions) -> PullPlan:
+        """What a pull would do. Blocks on the network; not for a running event loop."""
+        from kdmgr.services.pull_plan import plan_pull
+
+        return plan_pull(self, text, options)
+
+    def leftovers(self) -> list[Leftover]:
+        """What interrupted pulls have left, here and in the models folder of a server on this machine."""
+        from kdmgr.services.leftovers import list_leftovers
+
+        return list_leftovers(self)
+
+    def remove_leftovers(self, leftovers: Sequence[Leftover]) -> None:
+        """Remove what `leftovers` stand for. `StorageFailed` for one that is being downloaded."""
+        from kdmgr.services.leftovers import remove_leftovers
+
+        remove_leftovers(self, leftovers)
+
+    def pull_queue(self, n_parallel: int | None = None) -> PullQueue:
+        """A queue of pulls; so many at a time, or as many as the settings say."""
+        from kdmgr.services.pulling import pull
+        from kdmgr.services.pulls import PARALLEL, PullQueue
+
+        return PullQueue(
+            lambda plan, report: pull(self, plan, report), n_parallel or self.settings.parallel_items or PARALLEL
+        )
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
         """The shape of a model and its source ("file" or "store")."""

@@ -48,7 +48,7 @@ def find_model(services: Services, ref: ModelRef) -> FoundModel:
     if (name := installed_name(ref)) is not None and (found := _find_installed(services, ref, name)):
         return found
     try:
-        return _find_published(services, ref)
+        return find_published(services, ref)
     except ServerUnreachable as error:
         if name is None:
             raise
@@ -104,7 +104,8 @@ def _found_here(opened: OpenedModel) -> FoundModel:
     )
 
 
-def _find_published(services: Services, ref: OllamaRef | HubRef) -> FoundModel:
+def find_published(services: Services, ref: OllamaRef | HubRef) -> FoundModel:
+    """The header of `ref` where it is published: a registry, or the Hub."""
     if isinstance(ref, HubRef):
         from kdmgr.services.hub_models import find_on_hub
 

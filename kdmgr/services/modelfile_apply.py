@@ -119,7 +119,7 @@ async def _require_base(engine: OllamaEngine, sources: list[Source]) -> str | No
             hint=f"name the model's own file instead: kdmgr modelfile show {named[-1]}",
         )
     if await engine.find(str(named[-1])) is None:
-        raise NotFound(f"the server has no model {named[-1]}", hint=f"pull it first: ollama pull {named[-1]}")
+        raise NotFound(f"the server has no model {named[-1]}", hint=f"pull it first: kdmgr pull {named[-1]}")
     return str(named[-1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,12 @@ def open_model(ref: ModelRef, headers: HeaderCache, library: Callable[[], Librar
         header, path = read_local_header(headers, ref.path)
         return OpenedModel(ref, "file", header, None, path)
     if isinstance(ref, HubRef):
-        raise NotFound(f"{ref} is not on this machine", hint="download its .gguf file and name that")
+        from kdmgr.services.finding import installed_name
+
+        name = installed_name(ref)
+        if name is None or library().find(name) is None:
+            raise NotFound(f"{ref} is not on this machine", hint=f"get it: kdmgr pull {ref}")
+        return replace(open_model(name, headers, library), ref=ref)
     installed = library().require(ref)
     return OpenedModel(ref, "store", library().header(installed), installed, installed.stored.model_path)
 

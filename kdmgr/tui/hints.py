@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FIRST_STEPS = """\
   kdmgr import FILE.gguf NAME    a GGUF file you have
-  ollama pull NAME               a model of Ollama's library, where Ollama is installed
+  kdmgr pull NAME                a model of a library, or hf.co/USER/REPO
 
 Then press r."""
 
@@ -47,7 +47,7 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
 def describe_missing(row: ModelRow) -> str:
     """How a student of the catalog can be had."""
     if isinstance(row.ref, OllamaRef):
-        return f"Get it with: ollama pull {row.ref} – then press r."
+        return f"Get it with: kdmgr pull {row.ref} – then press r."
     if isinstance(row.ref, HubRef):
         return f"Download a GGUF of {row.ref.user}/{row.ref.repo}, then: kdmgr import FILE.gguf NAME"
     return "Import a GGUF file of it: kdmgr import FILE.gguf NAME"

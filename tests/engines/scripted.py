@@ -136,16 +136,15 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self._note_leaving()
 
-        do_GET = do_POST = do_DELETE = _answer  # noqa: N815
-
-        def do_HEAD(self) -> None:
-            reply = script.next_reply(Asked(self.command, self.path, None, dict(self.headers.items())))
-            self.send_response(reply.status)
-            self.end_headers()
+        do_GET = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
             self.send_header("content-type", reply.content_type)
+            if self.command == "HEAD":
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return None
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             for piece in reply.pieces:

@@ -21,6 +21,7 @@ import pytest
 
 from kdmgr.config import Settings
 from kdmgr.engines.ollama import OllamaEngine
+from kdmgr.engines.ollama.pulling import PullBroke
 from kdmgr.engines.protocol import (
     ChatDelta,
     ChatEvent,
@@ -48,9 +49,11 @@ from kdmgr.services.model_parts import show_modelfile
 from kdmgr.services.modelfile_apply import apply_to_server
 from tests.engines.recording import Recorder
 from tests.engines.scripted import RECORDINGS, ScriptedServer, load_recording
+from tests.support.blob_registry import BlobRegistry
 
 MODEL = EngineModel("smollm2:test")
 FRANCE = (ChatMessage("user", "Name the capital of France."),)
+WEIGHTS = bytes(range(256)) * 4000
 GREEDY = {"temperature": 0.0, "seed": 1}
 
 
@@ -250,7 +253,7 @@ async def test_closing_an_answer_leaves_the_server_ready(engine: OllamaEngine) -
 async def test_a_missing_model_is_not_found(engine: OllamaEngine) -> None:
     with pytest.raises(NotFound, match="nothing:here") as shown:
         await engine.show("nothing:here")
-    assert "ollama pull nothing:here" in (shown.value.hint or "")
+    assert "kdmgr pull nothing:here" in (shown.value.hint or "")
     with pytest.raises(NotFound, match="nothing:here"):
         await collect(engine, ChatRequest(EngineModel("nothing:here"), FRANCE))
 
@@ -273,6 +276,64 @@ async def test_unloading_frees_the_model_and_may_be_repeated(engine: OllamaEngin
     await unload(engine)
     await engine.unload(MODEL)
     assert not any(model.name == MODEL.name for model in await engine.loaded_models())
+
+
+@pytest.fixture
+def published(real_host: str | None, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A model of a registry on this machine: a real server can pull it, the recording has."""
+    if real_host is None:
+        pulls = (entry for entry in load_recording(_recording(request)) if entry.path == "/api/pull")
+        body = next(pulls).body
+        assert body is not None
+        yield body["model"]
+        return
+    with BlobRegistry(tmp_path) as registry:
+        registry.publish("library/tiny:1b", model=WEIGHTS, template=b"{{ .Prompt }}")
+        name = f"{registry.host}/library/tiny:1b"
+        yield name
+        with httpx.Client(base_url=f"http://{real_host}", trust_env=False) as client:
+            client.request("DELETE", "/api/delete", json={"model": name})
+
+
+async def test_a_pull_tells_of_every_blob_and_ends_with_success(engine: OllamaEngine, published: str) -> None:
+    seen = [progress async for progress in engine.pull(published, insecure=True)]
+    assert seen[0].status == "pulling manifest"
+    assert seen[-1].status == "success"
+    digests = list(dict.fromkeys(progress.digest for progress in seen if progress.digest))
+    assert len(digests) == 3
+    assert digests[0] == f"sha256:{hashlib.sha256(WEIGHTS).hexdigest()}"
+    assert {progress.total for progress in seen if progress.digest == digests[0]} == {len(WEIGHTS)}
+    assert [await engine.has_blob(digest) for digest in (digests[0], f"sha256:{'0' * 64}")] == [True, False]
+    assert any(model.name == published for model in await engine.list_models())
+
+
+async def test_a_second_pull_tells_that_all_is_there(engine: OllamaEngine, published: str) -> None:
+    for _ in range(2):
+        seen = [progress async for progress in engine.pull(published, insecure=True)]
+    assert seen[-1].status == "success"
+    assert all(progress.completed == progress.total for progress in seen if progress.digest)
+
+
+async def test_a_tag_that_is_not_there_is_not_found(engine: OllamaEngine, published: str) -> None:
+    async for _ in engine.pull(published, insecure=True):
+        pass
+    missing = published.replace(":1b", ":7b")
+    with pytest.raises(NotFound, match="the registry has no"):
+        async for _ in engine.pull(missing, insecure=True):
+            pass
+
+
+async def test_a_registry_that_is_down_is_said_to_be(engine: OllamaEngine) -> None:
+    with pytest.raises(PullBroke, match="connection refused"):
+        async for _ in engine.pull("127.0.0.1:9/library/tiny:1b", insecure=True):
+            pass
+
+
+async def test_plain_http_has_to_be_allowed(engine: OllamaEngine, published: str) -> None:
+    with pytest.raises(EngineFailed, match="plain http") as failed:
+        async for _ in engine.pull(published):
+            pass
+    assert "--insecure" in (failed.value.hint or "")
 
 
 async def test_the_official_client_reads_the_same(engine: OllamaEngine, host: str) -> None:

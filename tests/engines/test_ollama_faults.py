@@ -89,7 +89,7 @@ async def test_an_error_line_about_a_missing_model_is_not_found(server: Scripted
     server.on("POST", "/api/chat", stream(line(error='model "m:1b" not found, try pulling it first')))
     _, error = await failing_chat(engine)
     assert isinstance(error, NotFound)
-    assert "ollama pull m:1b" in (error.hint or "")
+    assert "kdmgr pull m:1b" in (error.hint or "")
 
 
 @pytest.mark.parametrize(

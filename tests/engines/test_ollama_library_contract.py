@@ -44,7 +44,7 @@ async def test_a_copy_has_the_same_digest_and_goes_alone(engine: OllamaEngine) -
 async def test_what_is_not_there_cannot_be_copied(engine: OllamaEngine) -> None:
     with pytest.raises(NotFound, match="nothing:here") as failed:
         await engine.copy("nothing:here", COPY)
-    assert "ollama pull nothing:here" in (failed.value.hint or "")
+    assert "kdmgr pull nothing:here" in (failed.value.hint or "")
     with pytest.raises(EngineFailed, match="is invalid"):
         await engine.copy(MODEL.name, "a//b")
 

@@ -11,6 +11,7 @@ from kdmgr.errors import Forbidden, KdmgrError, ServerUnreachable, Unreadable
 from kdmgr.gguf.header import GgufHeader
 from kdmgr.gguf.reader import read_header
 from kdmgr.models.headers import read_file_header
+from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
 from kdmgr.models.web import Secret, Waits, Web, origin_of
 from tests.gguf.forge import small_model
@@ -43,10 +44,8 @@ def serve(cdn: Site, path: Path) -> int:
 
 
 def read(web: Web, site: Site, size: int | None, secret: Secret | None = None) -> GgufHeader:
-    source = RangedSource(
-        web, f"{site.url}/model", size=size, secret=secret, refuse=lambda answer: Forbidden(f"refused: {answer.status}")
-    )
-    with source:
+    file = RemoteFile(f"{site.url}/model", size, lambda answer: Forbidden(f"refused: {answer.status}"), secret)
+    with RangedSource(web, file) as source:
         return read_header(source)
 
 

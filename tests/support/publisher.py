@@ -43,6 +43,7 @@ class Site:
         self.asked: list[Asked] = []
         self.sent = 0
         """Bytes of bodies that were written."""
+        self.counting = threading.Lock()
         self.pages: dict[str, Page] = {}
         self.files: dict[str, Path] = {}
         self.guard: Callable[[Asked], Page | None] = lambda _asked: None
@@ -50,6 +51,10 @@ class Site:
         self.ignores_ranges = False
         self.cut_after: list[int] = []
         """The next answers of files are cut after so many bytes each."""
+        self.cut_every = 0
+        """Every answer of a file is cut after so many bytes, as long as this is not 0."""
+        self.rate = 0.0
+        """Bytes a second of each answer of a file; 0 is as fast as it goes."""
         self.wrong_range = False
         self.pause_s = 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
@@ -108,6 +113,15 @@ def _handler_for(site: Site) -> type[BaseHTTPRequestHandler]:
                 else:
                     self._send_page(Page(b"not found", 404))
 
+        def do_HEAD(self) -> None:
+            """The length of a file; Ollama asks before it downloads."""
+            page, path = site.pages.get(self.path), site.files.get(self.path)
+            self.send_response(page.status if page else 200 if path else 404)
+            for name, value in (page.headers if page else {}).items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(path.stat().st_size if path else 0))
+            self.end_headers()
+
         def _send_page(self, page: Page) -> None:
             self.send_response(page.status)
             for name, value in page.headers.items():
@@ -136,15 +150,22 @@ def _handler_for(site: Site) -> type[BaseHTTPRequestHandler]:
             if site.cut_after:
                 left = min(left, site.cut_after.pop(0))
                 self.close_connection = True
+            if site.cut_every and left > site.cut_every:
+                left = site.cut_every
+                self.close_connection = True
             with path.open("rb") as file:
                 file.seek(first)
                 while left > 0 and (piece := file.read(min(left, 1 << 16))):
                     self._write(piece)
                     left -= len(piece)
+                    if site.rate:
+                        time.sleep(len(piece) / site.rate)
 
         def _write(self, piece: bytes) -> None:
+            # Counted first: a client may be done with it before this thread goes on.
+            with site.counting:
+                site.sent += len(piece)
             self.wfile.write(piece)
-            site.sent += len(piece)
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -122,7 +122,7 @@ def test_context_steps_end_at_the_trained_context() -> None:
 
 def test_a_missing_student_says_how_it_can_be_had() -> None:
     with_tag = next(row for row in catalog_rows() if row.ref is not None)
-    assert f"ollama pull {with_tag.ref}" in describe_missing(with_tag)
+    assert f"kdmgr pull {with_tag.ref}" in describe_missing(with_tag)
     assert "kdmgr import" in describe_missing(replace(with_tag, ref=None))
 
 

@@ -234,7 +234,7 @@ async def test_a_click_selects_and_a_second_one_opens(services: FakeServices) ->
 async def test_a_student_that_is_not_installed_says_how_to_get_it(services: FakeServices) -> None:
     async with opened(services) as on:
         await on.pilot.press("j", "j", "enter")
-        await until(on.pilot, lambda: "kdmgr import" in on.text() or "ollama pull" in on.text())
+        await until(on.pilot, lambda: "kdmgr import" in on.text() or "kdmgr pull" in on.text())
         assert on.app.screen is on.screen
         assert services.opened == []
 
@@ -274,7 +274,7 @@ async def test_hostile_names_are_only_text(name: str) -> None:
 async def test_no_models_at_all_is_an_invitation() -> None:
     async with opened(FakeServices()) as on:
         await until(on.pilot, lambda: "kdmgr import FILE.gguf NAME" in on.text())
-        assert "ollama pull NAME" in on.text()
+        assert "kdmgr pull NAME" in on.text()
 
 
 async def test_a_store_that_cannot_be_read() -> None:

@@ -13,6 +13,8 @@ from kdmgr.engines.ollama.checks import text
 from kdmgr.engines.ollama.failures import error_text, not_ollama, reported
 from kdmgr.engines.ollama.host import server_address
 from kdmgr.engines.ollama.http import REQUEST_S, Connection
+from kdmgr.engines.ollama.pulling import ServerProgress, broke_off, pull_failed
+from kdmgr.engines.ollama.pulling import read_progress as read_pull
 from kdmgr.engines.ollama.pushing import PushProgress, push_failed, read_progress
 from kdmgr.engines.ollama.replies import read_listing, read_loaded, read_models
 from kdmgr.engines.ollama.shown import ShownModel, read_shown
@@ -142,6 +144,26 @@ class OllamaEngine:
                 )
         loaded = await self._loaded_as(name)
         yield read_stats(reply, ttft_s=ttft_s, n_ctx=loaded[0].n_ctx if loaded else None)
+
+    async def pull(self, name: str, *, insecure: bool = False) -> AsyncGenerator[ServerProgress, None]:
+        """Have the server pull `name`; `insecure` has it use plain http. Closing the generator stops the server.
+
+        Raises `NotFound`, `Forbidden`, `StorageFailed` or `EngineFailed` for what the server reports, and
+        `PullBroke` or `ServerUnreachable` for what may pass: then what has come is kept.
+        """
+        body = {"model": name, "insecure": insecure}
+        async with aclosing(self._server.stream("/api/pull", body)) as replies:
+            async for reply in replies:
+                if (problem := error_text(reply)) is not None:
+                    raise pull_failed(problem, name)
+                yield (progress := read_pull(reply))
+                if progress.status == "success":
+                    return
+        raise broke_off(name)
+
+    async def has_blob(self, digest: str) -> bool:
+        """Whether the server has the blob of `digest` (`sha256:<hex>`)."""
+        return await self._server.head(f"/api/blobs/{digest}") == 200
 
     async def unload(self, model: EngineModel) -> None:
         """Free the model's memory; a model that is not loaded is left alone."""

@@ -65,7 +65,7 @@ def reported(text: str, model: str | None, *, not_found: bool = False) -> KdmgrE
     """Our error for the text of one of Ollama's, from a status or from the middle of a stream."""
     line = one_line(text) or "an error without a text"
     if not_found or ("not found" in line and line.startswith("model")):
-        hint = f"ollama pull {printable(model)}, or see what is installed: kdmgr list" if model else None
+        hint = f"kdmgr pull {printable(model)}, or see what is installed: kdmgr list" if model else None
         return NotFound(f"the Ollama server has no such model: {line}", hint=hint)
     return EngineFailed(f"the Ollama server reports: {line}", hint=_hint_for(line))
 

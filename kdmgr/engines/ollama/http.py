@@ -43,6 +43,16 @@ class Connection:
         """The JSON object that answers `body`, within so many seconds in all."""
         return await self._whole("POST", path, body, within)
 
+    async def head(self, path: str, *, within: float = REQUEST_S) -> int:
+        """The status at `path`: 200, or 404 for what is not there. Raises `KdmgrError` for every other."""
+        import asyncio
+
+        try:
+            async with asyncio.timeout(within), self._open("HEAD", path, None, within, also=(404,)) as response:
+                return response.status_code
+        except TimeoutError as error:
+            raise too_long(self.address, within) from error
+
     async def order(self, method: str, path: str, body: Mapping[str, Any], *, within: float = REQUEST_S) -> None:
         """Have something done, within so many seconds in all; what the server answers to it is empty."""
         import asyncio
@@ -111,16 +121,22 @@ class Connection:
 
     @asynccontextmanager
     async def _open(
-        self, method: str, path: str, body: Mapping[str, Any] | None, read_s: float | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        read_s: float | None,
+        *,
+        also: tuple[int, ...] = (),
     ) -> AsyncIterator[httpx.Response]:
-        """A successful response, its body unread. Raises `KdmgrError` for everything else."""
+        """A successful response (or one of a status in `also`), its body unread. Raises `KdmgrError` for others."""
         import httpx
 
         client = self._ready_client()
         timeout = httpx.Timeout(REQUEST_S, connect=CONNECT_S, read=read_s)
         try:
             async with client.stream(method, self.address.url + path, json=body, timeout=timeout) as response:
-                if not response.is_success:
+                if not response.is_success and response.status_code not in also:
                     reason = await _read_reason(response)
                     raise refused(self.address, response.status_code, reason, _model_of(body))
                 yield response
