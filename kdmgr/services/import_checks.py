@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
 
 # What the Modelfiles that come with kdmgr stand in front of: any file.
-_PLACEHOLDERS = ("./model.gguf", "model.gguf")
+PLACEHOLDERS = ("./model.gguf", "model.gguf")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2}(?:[-+][0-9A-Za-z.+-]+)?)")
 
 
@@ -62,7 +62,7 @@ def _require_same_file(source: str, modelfile_path: Path, path: Path) -> None:
     try:
         named = (modelfile_path.parent / Path(source).expanduser()).resolve()
         same = named == path.resolve() or (named.exists() and named.samefile(path))
-        placeholder = source in _PLACEHOLDERS and not named.exists()
+        placeholder = source in PLACEHOLDERS and not named.exists()
     except (OSError, RuntimeError, ValueError):
         # No such user's home, a name longer than any file's, a loop of links.
         same = placeholder = False

@@ -32,6 +32,8 @@ from kdmgr.units import printable
 if TYPE_CHECKING:
     import httpx
 
+    from kdmgr.engines.ollama.creating import CreateProgress, CreateRequest
+    from kdmgr.engines.ollama.uploading import Uploader
     from kdmgr.gguf.header import GgufHeader
 
 VERBOSE_S = 30.0
@@ -130,6 +132,35 @@ class OllamaEngine:
     async def unload(self, model: EngineModel) -> None:
         """Free the model's memory; a model that is not loaded is left alone."""
         await self._server.post("/api/generate", {"model": model.name, "keep_alive": 0, "stream": False})
+
+    @property
+    def uploads(self) -> Uploader:
+        """Files to the server."""
+        from kdmgr.engines.ollama.uploading import Uploader
+
+        return Uploader(self._server)
+
+    async def create(self, request: CreateRequest) -> AsyncGenerator[CreateProgress, None]:
+        """Make a model of files that were sent, or of another model; it is there when the generator ends.
+
+        Closing it early makes no model. Raises `StorageFailed`, `Unreadable`, `NotFound`, `ServerUnreachable` or
+        `EngineFailed`: also for a stream that ends too early.
+        """
+        from kdmgr.engines.ollama.creating import create_body, create_failed, ended_early, explain, read_progress
+
+        done = False
+        try:
+            async with aclosing(self._server.stream("/api/create", create_body(request))) as replies:
+                async for reply in replies:
+                    if (problem := error_text(reply)) is not None:
+                        raise create_failed(problem, request.model)
+                    progress = read_progress(reply)
+                    done = progress.is_done
+                    yield progress
+        except EngineFailed as error:
+            raise explain(error, request.model) from error
+        if not done:
+            raise ended_early(request.model)
 
     async def close(self) -> None:
         """Close the connections; idempotent."""

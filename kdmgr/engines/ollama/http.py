@@ -16,7 +16,7 @@ from kdmgr.engines.ollama.lines import LineSplitter
 from kdmgr.engines.ollama.replies import read_object
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
     import httpx
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 2.0
 REQUEST_S = 10.0
+WRITE_S = 120.0
+"""For one block of an upload: a server on a slow disk takes the next one late."""
 MAX_REPLY = 64 << 20
 MAX_ERROR = 64 << 10
 
@@ -54,6 +56,32 @@ class Connection:
                     yield read_object(line)
             if rest := splitter.rest():
                 yield read_object(rest)
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        content: AsyncIterable[bytes] | None = None,
+        *,
+        size: int | None = None,
+        read_s: float = REQUEST_S,
+    ) -> tuple[int, bytes]:
+        """Status and the beginning of the body of an answer, whatever it says; `content` of `size` bytes is streamed.
+
+        `read_s` is how long the server may take to answer what it got. Raises `KdmgrError` when there is no answer.
+        """
+        import httpx
+
+        headers = {"content-length": str(size)} if content is not None else {}
+        timeout = httpx.Timeout(REQUEST_S, connect=CONNECT_S, read=read_s, write=WRITE_S)
+        client = self._ready_client()
+        try:
+            async with client.stream(
+                method, self.address.url + path, content=content, headers=headers, timeout=timeout
+            ) as response:
+                return response.status_code, await _read(response, MAX_ERROR)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise transport_failure(self.address, error, self.platform) from error
 
     async def close(self) -> None:
         """Close idle connections; a later request opens new ones."""
