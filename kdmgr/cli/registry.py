@@ -19,7 +19,7 @@ COMMANDS: dict[str, Command] = {
     "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model"),
-    "import": Command("import_", "put a GGUF file into the model store", ("create",)),
+    "import": Command("import_", "make a model of a GGUF, shards, a projector, an adapter or safetensors", ("create",)),
     "rm": Command("rm", "remove models from kdmgr's store"),
     "ps": Command("ps", "models that a server holds in memory"),
     "students": Command("students", "the catalog of distilled students"),

@@ -15,7 +15,10 @@ AHEAD = 1 * MIB
 
 
 def read_blocks(file: FileIO, total: int) -> Generator[memoryview, None, None]:
-    """At most `total` bytes of `file`: one that keeps growing must not keep us reading. A block is valid until the next."""
+    """At most `total` bytes of `file`: one that keeps growing must not keep us reading.
+
+    A block is valid until the next one is asked for.
+    """
     view = memoryview(bytearray(BLOCK))
     while total > 0:
         count = _fill(file, view[: min(BLOCK, total)])

@@ -29,9 +29,7 @@ Identity = tuple[int, int, int, int, int]
 class DigestMemory:
     """One small file below `folder` for each path. A memory that cannot be written only costs time."""
 
-    def __init__(
-        self, folder: Path, *, max_entries: int = MAX_ENTRIES, now_ns: Callable[[], int] = time_ns
-    ) -> None:
+    def __init__(self, folder: Path, *, max_entries: int = MAX_ENTRIES, now_ns: Callable[[], int] = time_ns) -> None:
         self._folder = folder
         self._max_entries = max_entries
         self._now_ns = now_ns

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
 from kdmgr.paths import Paths, default_paths
-from kdmgr.refs import HubRef, ModelRef, parse_ref
+from kdmgr.refs import HubRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from kdmgr.services.library import Library
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.rows import Assessment, ModelRow
+    from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
 
 
@@ -95,6 +97,37 @@ class Services:
         from kdmgr.services.importing import Importing
 
         return Importing(self.library.own, self.receipts, lambda: self.catalog)
+
+    @cached_property
+    def import_tools(self) -> ImportTools:
+        """What imports into a server work with."""
+        from kdmgr.models.digests import DigestMemory
+        from kdmgr.services.server_importing import ImportTools
+        from kdmgr.services.trying import Trial
+
+        blobs = (self.paths.ollama_models / "blobs", self.paths.store / "blobs")
+        return ImportTools(
+            headers=self.headers,
+            digests=DigestMemory(self.paths.digests),
+            receipts=self.receipts,
+            catalog=lambda: self.catalog,
+            machine=self.detect_machine,
+            blobs=blobs,
+            trial=Trial(self.embedded_engine, self.detect_machine, blobs),
+        )
+
+    def suggest_import_name(self, sources: tuple[Path, ...], modelfile: Path | None) -> OllamaRef:
+        """A name for an import without one."""
+        from kdmgr.services.import_plan import ImportRequest, check_sources, suggest_name
+
+        unnamed = ImportRequest(sources, OllamaRef("unnamed"), modelfile)
+        return suggest_name(check_sources(unnamed, None, self.headers)[0], sources[0] if sources else Path("model"))
+
+    def server_importing(self, engine: OllamaEngine) -> ServerImporting:
+        """Imports into the server of `engine`, which stays the caller's."""
+        from kdmgr.services.server_importing import ServerImporting
+
+        return ServerImporting(engine, self.import_tools)
 
     @cached_property
     def web(self) -> Web:

@@ -41,14 +41,19 @@ def require_whole_model(path: Path, header: GgufHeader) -> None:
 
 def require_importable(modelfile: Modelfile, modelfile_path: Path, path: Path) -> None:
     """`UsageError` for a Modelfile that means another file, more than one, or what no layer can hold."""
-    import math
-
     if len(modelfile.sources) > 1 or modelfile.values("adapter") or modelfile.values("draft"):
         raise UsageError(
             f"{modelfile_path} names more than one file",
             hint="projectors, adapters and drafts cannot be imported yet; leave one FROM and no ADAPTER or DRAFT",
         )
     _require_same_file(modelfile.sources[0], modelfile_path, path)
+    require_sane_values(modelfile, modelfile_path)
+
+
+def require_sane_values(modelfile: Modelfile, modelfile_path: Path) -> None:
+    """`UsageError` for numbers and versions that nothing can read."""
+    import math
+
     for name, value in modelfile.parameters.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{modelfile_path} sets {name} to {value}", hint="no engine takes such a number")

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.receipt:
         if about.receipt is None:
             raise NotFound(f"there is no receipt of {about.name}", hint="only imports by kdmgr have one")
-        from kdmgr.cli.commands.import_ import print_receipt
+        from kdmgr.cli.receipt_text import print_receipt
 
         print_receipt(about.receipt, console)
     elif args.template:

@@ -176,4 +176,3 @@ def _broken(upload: Upload, error: KdmgrError) -> EngineFailed:
         f"sending {printable(upload.path.name)} failed again and again: {error.message}",
         hint="import again: what the server has complete is not sent twice, and nothing is hashed twice",
     )
-
