@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdmgr.fit.machine import Backend, Device
+from kdmgr.fit.machine import Backend, Device, Host
 from kdmgr.units import MIB
 
 # Resident memory of the embedded engine's process beside its buffers, after an answer (xllamacpp 2026.10
@@ -24,7 +24,9 @@ class Overhead:
 
 
 def device_overhead(device: Device) -> Overhead:
-    """What an engine's process takes on `device` beside its buffers."""
+    """What an engine's process takes on `device` beside its buffers: as seen on this machine, else elsewhere."""
+    if device.overhead is not None:
+        return Overhead(device.overhead.size, device.overhead.basis)
     if device.backend is Backend.METAL:
         return Overhead(0, "Metal needs no context of its own")
     if device.backend is Backend.VULKAN:
@@ -35,3 +37,10 @@ def device_overhead(device: Device) -> Overhead:
             return Overhead(known, f"CUDA context as measured on {device.architecture}")
         return Overhead(max(_CUDA_CONTEXT.values()), "largest CUDA context measured")
     return Overhead(None, f"the driver's context under {device.backend.value} has not been measured")
+
+
+def host_overhead(host: Host) -> Overhead:
+    """What an engine's process takes of the host beside its buffers."""
+    if host.overhead is not None:
+        return Overhead(host.overhead.size, host.overhead.basis)
+    return Overhead(HOST_RUNTIME, "the engine's process, the most that was measured")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.history.history import History
     from kdmgr.models.hub import Hub
     from kdmgr.models.ollama_registry import OllamaRegistry
     from kdmgr.models.web import Web
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.library import Library
     from kdmgr.services.receipts import Receipts
+    from kdmgr.services.recording import Recorder
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
@@ -49,6 +51,8 @@ class Services:
         """Whether the server was named for this run, and not only where one may be found."""
         self.host = host or settings.host
         """The Ollama server; None leaves it to OLLAMA_HOST."""
+        self.history_notes: list[str] = []
+        """What became of a history that was damaged."""
         self._env = env
         self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
@@ -113,7 +117,7 @@ class Services:
             catalog=lambda: self.catalog,
             machine=self.detect_machine,
             blobs=blobs,
-            trial=Trial(self.embedded_engine, self.detect_machine, blobs),
+            trial=Trial(self.embedded_engine, self.detect_machine, blobs, self.observed),
         )
 
     def suggest_import_name(self, sources: tuple[Path, ...], modelfile: Path | None) -> OllamaRef:
@@ -173,8 +177,42 @@ class Services:
         from kdmgr.services.machines import declare, detect
 
         if not gpus and vram is None:
-            return detect(self.paths, self._env)
+            return self._with_learned(detect(self.paths, self._env))
         return declare(self.paths, gpus, vram)
+
+    def _with_learned(self, machine: Machine) -> Machine:
+        """`machine` with the overheads that loads on it showed; a history that cannot be read teaches nothing."""
+        from kdmgr.errors import KdmgrError
+        from kdmgr.services.learning import machine_key, with_learned
+
+        if not self.paths.history.exists():
+            return machine
+        try:
+            return with_learned(machine, self.history.loads(machine=machine_key(machine)))
+        except KdmgrError:
+            return machine
+
+    @cached_property
+    def history(self) -> History:
+        """What was loaded, and how fast it ran."""
+        from kdmgr.history.history import History
+
+        return History(self.paths.history, note=self.history_notes.append)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Writes into the history."""
+        from kdmgr.hardware.runners import find_runner
+        from kdmgr.services.machines import detect
+        from kdmgr.services.recording import Recorder
+
+        return Recorder(self.history, self.server_models, lambda: detect(self.paths, self._env), find_runner)
+
+    def observed(self, engine: Engine) -> Engine:
+        """The same engine; what it loads and how fast it answers is written down."""
+        from kdmgr.services.recording import ObservedEngine
+
+        return ObservedEngine(engine, self.recorder)
 
     def open(self, ref: ModelRef) -> OpenedModel:
         """A model whose file is on this machine."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.models.headers import HeaderCache
 
+# Names of files that say nothing of the model.
+_NAMELESS = ("model", "ggml-model", "ggml-model-f16", "unsloth", "adapter", "lora")
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -158,10 +161,10 @@ def template_warnings(user: Modelfile | None, proposal: Proposal | None, sources
 
 
 def suggest_name(sources: Sources, first: Path) -> OllamaRef:
-    """A name for a model that the user gave none: its own or its file's, tagged with its quant."""
+    """A name for a model that the user gave none: its file's (or its own, where that says nothing) and its quant."""
+    stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", (sources.path or first).name, flags=re.IGNORECASE)
     written = sources.header.text("general.name") if sources.header else None
-    stem = (sources.path or first).name
-    words = written or re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", stem, flags=re.IGNORECASE)
+    words = written if written and stem.lower() in _NAMELESS else stem
     quant = _quant(sources.header)
     name = words.lower()
     if quant:

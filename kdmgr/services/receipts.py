@@ -62,7 +62,7 @@ class ImportReceipt:
     template: str | None
     """The family of the chat template that will be used; None when there is none or it is in no known family."""
     template_source: str
-    """"modelfile", "gguf" or "none"."""
+    """"modelfile", "gguf", "folder" or "none"."""
     modelfile_parameters: dict[str, object]
     student: str | None
     """Id of the distilled student that the model was recognised as."""

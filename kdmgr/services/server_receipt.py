@@ -55,7 +55,7 @@ def write_receipt(plan: ImportPlan, made: Made, catalog: Catalog, now: datetime)
     request, files = plan.request, _files(plan, made)
     header = plan.sources.header or made.header
     shape = read_shape(header) if header else None
-    template, source = find_template(header, plan.modelfile) if header else (plan.sources.template, "none")
+    template, source = _find_template(plan, header)
     match = _match(header, shape, files, made, catalog)
     main = files[0] if files else None
     return ImportReceipt(
@@ -88,6 +88,14 @@ def write_receipt(plan: ImportPlan, made: Made, catalog: Catalog, now: datetime)
         reasons=plan.proposal.reasons if plan.proposal and plan.is_proposed else (),
         fit=plan.fit_words,
     )
+
+
+def _find_template(plan: ImportPlan, header: GgufHeader | None) -> tuple[str | None, str]:
+    """The template that the model is to have, and where it is written; a bare prompt is none."""
+    if plan.sources.template and not (plan.modelfile and plan.modelfile.template):
+        return plan.sources.template, "folder"
+    template, source = find_template(header, plan.modelfile) if header else (None, "none")
+    return (None, "none") if template is not None and template.strip() == NO_TEMPLATE else (template, source)
 
 
 def _files(plan: ImportPlan, made: Made) -> tuple[ReceiptFile, ...]:

@@ -50,6 +50,8 @@ class Trial:
             return "the weights that the server uses are not on this machine"
         if len(plan.sources.files) > 1 and plan.sources.n_shards != len(plan.sources.files):
             return "projectors and adapters are not compared"
+        if plan.modelfile is not None and plan.modelfile.messages:
+            return "the conversation of its MESSAGE lines comes before every prompt"
         engine = self.embedded()
         status = await engine.status()
         if not status.usable:
@@ -77,7 +79,7 @@ class Trial:
         template: str | None = ""
         if used is not None:
             template = None if own is used else used.llamacpp_name
-        return EngineModel(path.name, path, chat_template=template, system=made.shown.system, parameters={})
+        return EngineModel(path.name, path, chat_template=template, system=made.shown.system if made.chats else None)
 
 
 def _untried(why: str) -> SmokeResult:

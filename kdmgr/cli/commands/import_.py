@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     sources, name = split_words(args.words, has_modelfile=args.modelfile is not None)
     with closing(Services.create(host=args.host)) as services:
-        if _choose_store(args, services, console) == OWN:
+        if _choose_store(args, services) == OWN:
             from kdmgr.cli.commands.import_own import import_into_store
 
             receipt = import_into_store(args, services, sources, name, console)
@@ -87,7 +87,7 @@ def _is_path(word: str) -> bool:
     return written or word in (".", "..") or word.lower().endswith((".gguf", ".safetensors"))
 
 
-def _choose_store(args: argparse.Namespace, services: Services, console: Console) -> str:
+def _choose_store(args: argparse.Namespace, services: Services) -> str:
     """As asked; else the server, if one answers."""
     if args.to is not None:
         return str(args.to)
@@ -96,13 +96,10 @@ def _choose_store(args: argparse.Namespace, services: Services, console: Console
         return OLLAMA
     import asyncio
 
-    status = asyncio.run(_status(services))
-    if not status and not args.quiet:
-        console.note("no Ollama server answers: importing into kdmgr's own store")
-    return OLLAMA if status else OWN
+    return OLLAMA if asyncio.run(_server_answers(services)) else OWN
 
 
-async def _status(services: Services) -> bool:
+async def _server_answers(services: Services) -> bool:
     engine = services.ollama_engine()
     try:
         return (await engine.status()).usable
@@ -122,6 +119,8 @@ def _print(receipt: ImportReceipt, args: argparse.Namespace, console: Console) -
         from kdmgr.cli.receipt_text import print_receipt
 
         print_receipt(receipt, console)
+        if args.to is None and receipt.server is None:
+            console.note("it is in kdmgr's own store, for no Ollama server answers")
 
 
 def build_request(args: argparse.Namespace, sources: list[Path], name: str | None, services: Services) -> ImportRequest:

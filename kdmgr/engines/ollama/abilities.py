@@ -41,13 +41,13 @@ ADAPTED = ("llama", "gemma2")
 
 def runs(architecture: str, version: str | None) -> bool | None:
     """Whether a server of `version` runs GGUFs of `architecture`; None where nobody can tell before trying."""
-    age = era(version)
+    age, known = era(version), architecture in _IN_024.split()
     if age == "C":
-        return True if architecture in RULES or architecture in _IN_024.split() else None
-    if age is None or (age == "B2" and architecture in _IN_024.split()):
-        return True if age else None
+        return True if known or architecture in RULES else None
+    if age is None:
+        return True if known else None  # a build of somebody's own, most likely no old one
     # What the last of the old servers lacks, the older ones lack too; of what it has, they may.
-    return False if architecture not in _IN_024.split() else None
+    return (True if age == "B2" else None) if known else False
 
 
 def converts(architecture: str, version: str | None) -> bool | None:
