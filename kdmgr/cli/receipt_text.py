@@ -53,8 +53,11 @@ def _stored(receipt: ImportReceipt) -> str:
     """Only where the server keeps something else than the file."""
     if receipt.stored_digest in (None, receipt.sha256):
         return ""
-    how = f", quantised to {receipt.quantized_to}" if receipt.quantized_to else ", as the server rewrote it"
-    return f"{receipt.stored_digest}{how}"
+    if receipt.quantized_to:
+        return f"{receipt.stored_digest}, quantised to {receipt.quantized_to}"
+    made_of_base = not any(file.kind == "model" for file in receipt.files)
+    how = "the weights of its base" if made_of_base else "as the server rewrote it"
+    return f"{receipt.stored_digest}, {how}"
 
 
 def _other_files(receipt: ImportReceipt) -> dict[str, str]:

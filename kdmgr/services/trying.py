@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kdmgr.engines.protocol import Engine, EngineModel
 from kdmgr.errors import KdmgrError
 from kdmgr.fit.plan import Verdict
+from kdmgr.services.import_sources import Kind
 from kdmgr.services.receipts import SmokeResult
 from kdmgr.services.smoke import try_model
 
@@ -48,7 +49,7 @@ class Trial:
         path = self._weights(plan, made)
         if path is None:
             return "the weights that the server uses are not on this machine"
-        if len(plan.sources.files) > 1 and plan.sources.n_shards != len(plan.sources.files):
+        if any(file.kind is not Kind.MODEL for file in plan.sources.files):
             return "projectors and adapters are not compared"
         if plan.modelfile is not None and plan.modelfile.messages:
             return "the conversation of its MESSAGE lines comes before every prompt"
