@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from kdmgr.errors import StorageFailed
 
+T = TypeVar("T")
 BUSY_S = 5.0
 # Each entry brings the database from the version of its index to the next one.
 MIGRATIONS = (
@@ -43,15 +45,23 @@ class Database:
         self._note = note
         self._now = now
 
-    @contextmanager
-    def connect(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept together when the block ends well, and dropped otherwise.
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns; its changes are kept together when it ends well, and dropped otherwise.
 
-        Raises `StorageFailed` when the file cannot be used: locked for long, read-only, or of a newer kdmgr.
+        A damaged file is moved aside, and a new one begun. Raises `StorageFailed` when the file cannot be used:
+        locked for long, read-only, or of a newer kdmgr.
         """
         try:
-            with self._open() as connection, connection:
-                yield connection
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return self._run(work)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._set_aside()
+                return self._run(work)
+        except OSError as error:
+            raise StorageFailed(f"cannot write to {self.path.parent}: {error.strerror or error}") from error
         except sqlite3.Error as error:
             raise StorageFailed(
                 f"the history at {self.path} cannot be used: {error}", hint="is another kdmgr writing to it for long?"
@@ -61,21 +71,9 @@ class Database:
         """Whether anything was ever written down."""
         return self.path.exists()
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageFailed(f"cannot write to {self.path.parent}: {error.strerror or error}") from error
-        try:
-            connection = self._connect()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-            self._set_aside()
-            connection = self._connect()
-        with closing(connection):
-            yield connection
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with closing(self._connect()) as connection, connection:
+            return work(connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_S)

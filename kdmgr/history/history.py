@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from pathlib import Path
+from sqlite3 import Connection
 from typing import TypeVar
 
 from kdmgr.history.database import Database
@@ -39,10 +40,13 @@ class History:
 
     def _add(self, table: str, record: LoadRecord | SpeedRecord) -> None:
         names = [field.name for field in fields(record)]
-        marks = ", ".join("?" * len(names))
-        with self._database.connect() as connection:
-            cursor = connection.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", astuple(record))
-            connection.execute(f"DELETE FROM {table} WHERE id <= ?", ((cursor.lastrowid or 0) - MAX_ROWS,))
+        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+        def write(connection: Connection) -> None:
+            row = connection.execute(insert, astuple(record)).lastrowid or 0
+            connection.execute(f"DELETE FROM {table} WHERE id <= ?", (row - MAX_ROWS,))
+
+        self._database.run(write)
 
     def _read(self, table: str, kind: type[Record], model: str | None, machine: str | None, limit: int) -> list[Record]:
         # Nothing is made by looking.
@@ -50,8 +54,6 @@ class History:
             return []
         names = ", ".join(field.name for field in fields(kind))
         where = "(?1 IS NULL OR model = ?1 COLLATE NOCASE) AND (?2 IS NULL OR machine = ?2)"
-        with self._database.connect() as connection:
-            rows = connection.execute(
-                f"SELECT {names} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ?3", (model, machine, limit)
-            ).fetchall()
+        query = f"SELECT {names} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ?3"
+        rows = self._database.run(lambda connection: connection.execute(query, (model, machine, limit)).fetchall())
         return [kind(*row) for row in rows]
