@@ -107,7 +107,9 @@ class Recorder:
         )
         if not engine.address.is_loopback:
             return record
-        found = await self.models.find_with(engine, parse_ollama_name(name))
+        found = None
+        with suppress(KdmgrError):  # a server that tells too little to plan from still tells the size
+            found = await self.models.find_with(engine, parse_ollama_name(name))
         shown = await engine.show(name)
         machine = await asyncio.to_thread(self.machine)
         file = _FILE.search(shown.modelfile or "")

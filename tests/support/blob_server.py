@@ -19,7 +19,7 @@ Fault = Callable[[BaseHTTPRequestHandler, int], bool]
 
 
 class BlobServer:
-    """Serves while its `with` block lasts. `faults` are taken one for each request of a kind ("HEAD", "POST", "CREATE")."""
+    """Serves while its `with` block lasts. `faults` are taken one by one, for "HEAD", "POST" (a blob), "CREATE"."""
 
     def __init__(self, version: str = "0.24.0", port: int = 0) -> None:
         self.version = version
@@ -30,6 +30,8 @@ class BlobServer:
         self.faults: dict[str, list[Fault | None]] = {}
         self.answer = "Paris."
         self.template = "{{ .Prompt }}"
+        self.shown: dict[str, Any] = {}
+        """What /api/show tells beside its own."""
         self.loaded: list[dict[str, Any]] = []
         self.during: Callable[[], None] = lambda: None
         """Called when an upload has come half-way."""
@@ -176,7 +178,7 @@ def _handler_for(server: BlobServer) -> type[BaseHTTPRequestHandler]:
                 "details": {"family": "llama", "quantization_level": "Q8_0"},
                 "capabilities": ["completion"],
             }
-            _reply(self, 200, shown)
+            _reply(self, 200, shown | server.shown)
 
         def _stream(self, *lines: dict[str, Any]) -> None:
             content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
