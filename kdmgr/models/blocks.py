@@ -10,7 +10,7 @@ from kdmgr.models.source_file import explain
 from kdmgr.units import MIB
 
 BLOCK = 4 * MIB
-AHEAD = 1 * MIB
+AHEAD = 2 * MIB
 """Read-ahead goes in smaller steps: a block that was just read is still in the processor's cache when it is hashed."""
 
 
