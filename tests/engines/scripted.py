@@ -58,6 +58,11 @@ def json_reply(status: int = 200, **reply: object) -> Reply:
     return Reply((json.dumps(reply).encode(),), status)
 
 
+def read_body(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object of a request; None for a blob, whose digest is in its address."""
+    return json.loads(raw) if raw.startswith(b"{") else None
+
+
 def load_recording(path: Path) -> list[Exchange]:
     """The exchanges of one recording, equal requests joined."""
     exchanges: list[Exchange] = []
@@ -130,17 +135,20 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked = Asked(self.command, self.path, json.loads(raw) if raw else None, dict(self.headers.items()))
+            asked = Asked(self.command, self.path, read_body(raw), dict(self.headers.items()))
             try:
                 self._send(script.next_reply(asked))
             except OSError:
                 self._note_leaving()
 
-        do_GET = do_POST = _answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = _answer  # noqa: N815
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
             self.send_header("content-type", reply.content_type)
+            if self.command == "HEAD":
+                self.end_headers()
+                return None
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             for piece in reply.pieces:
