@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NEAR = 0.25
+"""A plan further off than this put layers elsewhere, or sized another model: nothing can be learned from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
@@ -48,20 +51,25 @@ class LoadRecord:
 
     @property
     def device_overhead(self) -> int | None:
-        """What the process takes on devices beside the buffers that the server counts."""
-        if not self.size_vram or self.process_device is None:
+        """What the process takes on devices beside the planned buffers, where the plan was about right."""
+        if self.process_device is None or not _agree(self.predicted_device, self.size_vram):
             return None
-        return self.process_device - self.size_vram
+        return self.process_device - (self.predicted_device or 0)
 
     @property
     def host_overhead(self) -> int | None:
-        """What the process takes of the host beside the buffers that the server counts; only with no device in play.
+        """What the process takes of the host beside the planned buffers; only with no device in play.
 
         With one, the driver's mappings would count as the process's own.
         """
-        if self.size_vram != 0 or not self.size or self.process_host is None:
+        if self.size_vram != 0 or self.process_host is None or not _agree(self.predicted, self.size):
             return None
-        return self.process_host - self.size
+        return self.process_host - (self.predicted or 0)
+
+
+def _agree(predicted: int | None, actual: int | None) -> bool:
+    """Whether both are known and near each other. Servers do not count all: 0.24 leaves compute buffers out."""
+    return bool(predicted and actual) and abs((predicted or 0) - (actual or 0)) <= (actual or 0) * NEAR
 
 
 @dataclass(frozen=True, slots=True)

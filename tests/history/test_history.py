@@ -45,10 +45,12 @@ def test_what_is_written_comes_back_newest_first(path: Path) -> None:
 
 def test_errors_and_overheads_follow_from_the_figures() -> None:
     assert LOAD.error == pytest.approx(0.1)
-    assert (LOAD.host_overhead, LOAD.device_overhead) == (60 * MIB, None)
+    assert (LOAD.host_overhead, LOAD.device_overhead) == (40 * MIB, None)
     on_gpu = replace(LOAD, predicted_host=20 * MIB, predicted_device=200 * MIB, size_vram=190 * MIB)
     on_gpu = replace(on_gpu, process_device=500 * MIB)
-    assert (on_gpu.host_overhead, on_gpu.device_overhead) == (None, 310 * MIB)
+    assert (on_gpu.host_overhead, on_gpu.device_overhead) == (None, 300 * MIB)
+    assert replace(on_gpu, predicted_device=400 * MIB).device_overhead is None
+    assert replace(LOAD, predicted_host=300 * MIB).host_overhead is None
     assert replace(LOAD, size=None).error is None
     assert replace(LOAD, predicted_device=None).error is None
     assert replace(LOAD, process_host=None).host_overhead is None

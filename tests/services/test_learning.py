@@ -41,12 +41,12 @@ def test_a_machine_shows_what_was_learned_and_from_what() -> None:
     assert host_overhead(machine.host).size == HOST_RUNTIME
     taught = with_learned(machine, [LOAD] * 5)
     shown = host_overhead(taught.host)
-    assert (shown.size, shown.basis) == (60 * MIB, "median of 5 loads on this machine")
+    assert (shown.size, shown.basis) == (40 * MIB, "median of 5 loads on this machine")
     assert with_learned(machine, [LOAD] * 2) == machine
 
 
 def test_devices_share_what_all_of_them_took() -> None:
-    load = replace(LOAD, size_vram=190 * MIB, process_device=190 * MIB + 800 * MIB)
+    load = replace(LOAD, predicted_device=200 * MIB, size_vram=190 * MIB, process_device=1000 * MIB)
     one, two = Machine((CARD,), HOST), Machine((CARD, replace(CARD, index=1)), HOST)
     taught = with_learned(one, [load] * 3).devices[0]
     assert device_overhead(taught).size == 800 * MIB
@@ -67,7 +67,8 @@ def test_plans_use_it() -> None:
     from kdmgr.fit.explain import explain
     from tests.support.shapes import shape
 
-    taught = with_learned(Machine((CARD,), HOST), [replace(LOAD, size_vram=1, process_device=700 * MIB + 1)] * 4)
+    load = replace(LOAD, predicted_device=200 * MIB, size_vram=190 * MIB, process_device=900 * MIB)
+    taught = with_learned(Machine((CARD,), HOST), [load] * 4)
     report = assess(shape("llama-3.2-1b"), taught, ref="m", source="file")
     assert report.plan.devices[0].components.overhead == 700 * MIB
     assert any("median of 4 loads on this machine" in step.inputs for step in explain(report))

@@ -82,7 +82,7 @@ async def test_a_load_has_the_servers_figures_and_the_processs(tmp_path: Path, s
     assert setting.history.loads() == [record]
     assert setting.asked == [FILE]
     assert (record.size, record.size_vram, record.n_ctx, record.load_s) == (200 * MIB, 0, 4096, 1.5)
-    assert (record.process_host, record.host_overhead) == (300 * MIB, 100 * MIB)
+    assert (record.process_host, record.host_overhead) == (300 * MIB, None)
     assert (record.engine_version, record.digest) == ("0.24.0", "d" * 64)
 
 
