@@ -63,7 +63,7 @@ def _stored(receipt: ImportReceipt) -> str:
 def _other_files(receipt: ImportReceipt) -> dict[str, str]:
     others = receipt.files[1:]
     return {
-        f"{file.kind} {number}": f"{file.file} ({format_bytes(file.size)}, sha256 {file.sha256[:12]})"
+        f"{'file' if file.kind == 'model' else file.kind} {number}": f"{file.file} ({format_bytes(file.size)}, sha256 {file.sha256[:12]})"
         for number, file in enumerate(others, 2)
     }
 

@@ -51,10 +51,11 @@ def import_into_server(
 def tell_plan(plan: ImportPlan, console: Console) -> None:
     """What will be made of what, on stderr."""
     sources = plan.sources
-    for file in sources.files if len(sources.files) <= 4 else ():
-        console.note(f"{file.kind.value}: {file.path} ({format_bytes(file.state.size)})")
-    if len(sources.files) > 4:
+    if sources.folder is not None or len(sources.files) > 4:
         console.note(f"{len(sources.files)} files of {sources.path}, {format_bytes(sources.size)}")
+    else:
+        for file in sources.files:
+            console.note(f"{file.kind.value}: {file.path} ({format_bytes(file.state.size)})")
     if sources.base:
         console.note(f"from: {sources.base}, which the server has")
     console.note(f"fit: {plan.fit_words}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 600.0
 """For what the server does after the last byte: it may have gigabytes left to write to a slow disk."""
-PAUSES_S = (0.5, 2.0, 5.0)
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _FULL = ("no space left", "disk full", "not enough space", "quota exceeded")
 _DENIED = ("permission denied", "read-only file system", "access is denied")
 
