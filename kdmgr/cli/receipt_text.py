@@ -61,11 +61,11 @@ def _stored(receipt: ImportReceipt) -> str:
 
 
 def _other_files(receipt: ImportReceipt) -> dict[str, str]:
-    others = receipt.files[1:]
-    return {
-        f"{'file' if file.kind == 'model' else file.kind} {number}": f"{file.file} ({format_bytes(file.size)}, sha256 {file.sha256[:12]})"
-        for number, file in enumerate(others, 2)
-    }
+    shown = {}
+    for number, file in enumerate(receipt.files[1:], 2):
+        label = "file" if file.kind == "model" else file.kind
+        shown[f"{label} {number}"] = f"{file.file} ({format_bytes(file.size)}, sha256 {file.sha256[:12]})"
+    return shown
 
 
 def _smoke(receipt: ImportReceipt) -> dict[str, str]:

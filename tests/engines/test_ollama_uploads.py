@@ -64,7 +64,7 @@ async def test_a_file_that_is_gone_or_shorter_is_said(
 
 async def test_memory_stays_bounded(server: BlobServer, tmp_path: Path) -> None:
     path = tmp_path / "large"
-    with path.open("wb") as file:  # noqa: ASYNC230
+    with path.open("wb") as file:
         file.truncate(64 * MIB)
     digest = f"sha256:{hashlib.sha256(bytes(64 * MIB)).hexdigest()}"
     server.faults["POST"] = [_swallow]

@@ -148,6 +148,9 @@ def _handler_for(server: BlobServer) -> type[BaseHTTPRequestHandler]:
             content = self.rfile.read(length // 2)
             server.during()
             content += self.rfile.read(length - len(content))
+            if len(content) < length:
+                self.close_connection = True
+                return
             got = f"sha256:{hashlib.sha256(content).hexdigest()}"
             server.blobs[got] = content
             if got == self._digest():

@@ -87,8 +87,8 @@ def _send(connection: http.client.HTTPConnection, fill: Fill, size: int, sent: S
 
 def _answer(connection: http.client.HTTPConnection, waits: Waits) -> tuple[int, bytes]:
     connection.sock.settimeout(waits.read_s)
-    response = connection.getresponse()
-    return response.status, response.read(MAX_ANSWER)
+    with connection.getresponse() as response:
+        return response.status, response.read(MAX_ANSWER)
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
