@@ -36,6 +36,16 @@ class Paths:
         return self.cache / "copies"
 
     @property
+    def digests(self) -> Path:
+        """Digests of files that were hashed, by path."""
+        return self.data / "digests"
+
+    @property
+    def history(self) -> Path:
+        """The database of what was loaded, and how fast it ran."""
+        return self.data / "history.db"
+
+    @property
     def receipts(self) -> Path:
         """One JSON file per import."""
         return self.data / "receipts"

@@ -20,7 +20,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),
-    "import": Command("import_", "put a GGUF file into the model store", ("create",)),
+    "import": Command("import_", "make a model of a GGUF, shards, a projector, an adapter or safetensors", ("create",)),
     "cp": Command("cp", "give a model a second name"),
     "mv": Command("mv", "rename a model"),
     "rm": Command("rm", "remove models, from kdmgr's store or a server", ("remove",)),

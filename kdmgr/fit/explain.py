@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kdmgr.fit.kv_cache import CELL_PADDING, full_cells, layer_bytes, sliding_cells, state_bytes, token_bytes
 from kdmgr.fit.machine import Device
 from kdmgr.fit.options import EngineBuild, ResolvedOptions
-from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
+from kdmgr.fit.overhead import device_overhead, host_overhead
 from kdmgr.fit.placement import budget, usable_devices
 from kdmgr.fit.plan import DevicePlan, FitReport, Speed
 from kdmgr.fit.prompt_speed import active_parameters
@@ -129,10 +129,8 @@ def _explain_places(report: FitReport) -> Iterator[Step]:
             yield _explain_target(name, device, size, report)
         yield _explain_layers(name, planned, report)
         yield _explain_compute(name, planned, report)
-    host = report.plan.host
-    yield Step(
-        "host: overhead", "resident beside buffers, measured", "the engine's process", format_bytes(HOST_RUNTIME)
-    )
+    host, runtime = report.plan.host, host_overhead(report.machine.host)
+    yield Step("host: overhead", "resident beside buffers, measured", runtime.basis, format_bytes(runtime.size))
     yield _explain_layers("host", host, report)
     yield _explain_compute("host", host, report)
 

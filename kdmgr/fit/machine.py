@@ -26,6 +26,14 @@ class GpuProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredOverhead:
+    """What an engine's process was seen to take beside its buffers, and in how many loads. Bytes."""
+
+    size: int
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One GPU. Sizes in bytes; `bandwidth` in bytes per second, of this card alone."""
 
@@ -51,6 +59,8 @@ class Device:
     processes: tuple[GpuProcess, ...] = ()
     vendor: str | None = None
     """"nvidia", "amd", "intel" or "apple"; of a Vulkan device, which may be anybody's, None where it is not known."""
+    overhead: MeasuredOverhead | None = None
+    """As loads on this machine showed it; None while there were too few."""
 
     @property
     def used_bytes(self) -> int:
@@ -73,6 +83,8 @@ class Host:
     """Bytes per second, measured; None until it has been."""
     load: float | None = None
     """Runnable tasks over the last minute, as the system counts them."""
+    overhead: MeasuredOverhead | None = None
+    """As loads on this machine showed it; None while there were too few."""
 
 
 @dataclass(frozen=True, slots=True)

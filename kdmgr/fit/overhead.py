@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdmgr.fit.machine import Backend, Device
+from kdmgr.fit.machine import Backend, Device, Host
 from kdmgr.units import MIB
 
 # Resident memory of the embedded engine's process beside its buffers, after an answer (xllamacpp 2026.10
@@ -48,7 +48,9 @@ class Overhead:
 
 
 def device_overhead(device: Device) -> Overhead:
-    """What an engine's process takes on `device` beside its buffers."""
+    """What an engine's process takes on `device` beside its buffers: as seen on this machine, else elsewhere."""
+    if device.overhead is not None:
+        return Overhead(device.overhead.size, device.overhead.basis)
     match device.backend:
         case Backend.METAL:
             return Overhead(0, "Metal needs no context of its own")
@@ -70,3 +72,10 @@ def _find_context(measured: dict[str, int], library: str, device: Device) -> Ove
         if (device.architecture or "").startswith(architecture):
             return Overhead(size, f"{library} context as measured on {architecture}")
     return None
+
+
+def host_overhead(host: Host) -> Overhead:
+    """What an engine's process takes of the host beside its buffers."""
+    if host.overhead is not None:
+        return Overhead(host.overhead.size, host.overhead.basis)
+    return Overhead(HOST_RUNTIME, "the engine's process, the most that was measured")

@@ -16,7 +16,7 @@ from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.layout import Costs, Kept, Share, Slot
 from kdmgr.fit.machine import Device, Machine
 from kdmgr.fit.options import MARGIN, EngineBuild, ResolvedOptions, SplitMode
-from kdmgr.fit.overhead import HOST_RUNTIME, device_overhead
+from kdmgr.fit.overhead import device_overhead, host_overhead
 from kdmgr.fit.plan import Components, DevicePlan, MemoryPlan
 from kdmgr.gguf.shape import ModelShape
 
@@ -224,7 +224,7 @@ def _make_plan(
             recurrent=None if held.kv_cache is None else held.recurrent,
             compute=None if held.compute is None or output is None else held.compute + output,
             projector=costs.options.projector_bytes + costs.options.extra_bytes if not devices else 0,
-            overhead=HOST_RUNTIME,
+            overhead=host_overhead(machine.host).size,
         ),
         reads=held.reads,
     )

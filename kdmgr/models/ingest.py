@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import Unreadable
+from kdmgr.models.blocks import read_blocks
 from kdmgr.models.disk import storage_errors
+from kdmgr.models.hashing import HASHING, changed
 from kdmgr.models.manifest import LAYER_PREFIX, Layer
 from kdmgr.models.own_store import OwnStore
 from kdmgr.models.progress import Progress, Report
-from kdmgr.models.source_file import FileState, explain, open_source, state_of
+from kdmgr.models.source_file import FileState, open_source, state_of
 from kdmgr.units import MIB
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-BLOCK, SYNC_EVERY = 4 * MIB, 64 * MIB
+SYNC_EVERY = 64 * MIB
 
 Write = Callable[[memoryview], None]
 
@@ -101,8 +102,8 @@ class _SteadyWriter:
 def _hash(file: FileIO, total: int, report: Report, write: Write | None = None) -> str:
     """The digest of `total` bytes of `file`, which go to `write` on the way."""
     sha256, completed = hashlib.sha256(), 0
-    status = "copying and hashing" if write else "hashing"
-    for block in _blocks(file, total):
+    status = "copying and hashing" if write else HASHING
+    for block in read_blocks(file, total):
         sha256.update(block)
         if write:
             write(block)
@@ -111,20 +112,6 @@ def _hash(file: FileIO, total: int, report: Report, write: Write | None = None) 
     return f"sha256:{sha256.hexdigest()}"
 
 
-def _blocks(file: FileIO, total: int) -> Iterator[memoryview]:
-    """At most `total` bytes of `file`: one that keeps growing must not keep us reading."""
-    view = memoryview(bytearray(BLOCK))
-    while total > 0:
-        try:
-            count = file.readinto(view[: min(BLOCK, total)])
-        except OSError as error:
-            raise explain(Path(str(file.name)), error) from error
-        if not count:
-            return
-        total -= count
-        yield view[:count]
-
-
 def _require_same(source: Path, file: FileIO, state: FileState) -> None:
     if state_of(file) != state or file.tell() != state.size:
-        raise Unreadable(f"{source} changed while it was read", hint="import it again when it is complete")
+        raise changed(source)

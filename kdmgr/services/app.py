@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.config import Settings, load_settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.history.history import History
     from kdmgr.models.fetch_model import ModelFetcher
     from kdmgr.models.hub import Hub
     from kdmgr.models.ollama_registry import OllamaRegistry
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.pulls import PullQueue
     from kdmgr.services.receipts import Receipts
+    from kdmgr.services.recording import Recorder
     from kdmgr.services.rows import Assessment, ModelRow
+    from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
 
 
@@ -52,6 +56,8 @@ class Services:
         self.host_is_named = host is not None
         """Whether the server was named for this run, and not only where one may be found."""
         self._asked_host = host
+        self.history_notes: list[str] = []
+        """What became of a history that was damaged."""
         self._env = env
         self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
@@ -110,6 +116,37 @@ class Services:
         return Importing(self.library.own, self.receipts, lambda: self.catalog)
 
     @cached_property
+    def import_tools(self) -> ImportTools:
+        """What imports into a server work with."""
+        from kdmgr.models.digests import DigestMemory
+        from kdmgr.services.server_importing import ImportTools
+        from kdmgr.services.trying import Trial
+
+        blobs = (self.paths.ollama_models / "blobs", self.paths.store / "blobs")
+        return ImportTools(
+            headers=self.headers,
+            digests=DigestMemory(self.paths.digests),
+            receipts=self.receipts,
+            catalog=lambda: self.catalog,
+            machine=self.detect_machine,
+            blobs=blobs,
+            trial=Trial(self.embedded_engine, self.detect_machine, blobs, self.observed),
+        )
+
+    def suggest_import_name(self, sources: tuple[Path, ...], modelfile: Path | None) -> OllamaRef:
+        """A name for an import without one."""
+        from kdmgr.services.import_plan import ImportRequest, check_sources, suggest_name
+
+        unnamed = ImportRequest(sources, OllamaRef("unnamed"), modelfile)
+        return suggest_name(check_sources(unnamed, None, self.headers)[0], sources[0] if sources else Path("model"))
+
+    def server_importing(self, engine: OllamaEngine) -> ServerImporting:
+        """Imports into the server of `engine`, which stays the caller's."""
+        from kdmgr.services.server_importing import ServerImporting
+
+        return ServerImporting(engine, self.import_tools)
+
+    @cached_property
     def web(self) -> Web:
         """Requests to places where models are published; it counts them."""
         from kdmgr.models.web import Web
@@ -153,8 +190,42 @@ class Services:
         from kdmgr.services.machines import declare, detect
 
         if not gpus and vram is None:
-            return detect(self.paths, self._env)
+            return self._with_learned(detect(self.paths, self._env))
         return declare(self.paths, gpus, vram)
+
+    def _with_learned(self, machine: Machine) -> Machine:
+        """`machine` with the overheads that loads on it showed; a history that cannot be read teaches nothing."""
+        from kdmgr.errors import KdmgrError
+        from kdmgr.services.learning import machine_key, with_learned
+
+        if not self.paths.history.exists():
+            return machine
+        try:
+            return with_learned(machine, self.history.loads(machine=machine_key(machine)))
+        except KdmgrError:
+            return machine
+
+    @cached_property
+    def history(self) -> History:
+        """What was loaded, and how fast it ran."""
+        from kdmgr.history.history import History
+
+        return History(self.paths.history, note=self.history_notes.append)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Writes into the history."""
+        from kdmgr.hardware.runners import find_runner
+        from kdmgr.services.machines import detect
+        from kdmgr.services.recording import Recorder
+
+        return Recorder(self.history, self.server_models, lambda: detect(self.paths, self._env), find_runner)
+
+    def observed(self, engine: Engine) -> Engine:
+        """The same engine; what it loads and how fast it answers is written down."""
+        from kdmgr.services.recording import ObservedEngine
+
+        return ObservedEngine(engine, self.recorder)
 
     def open(self, ref: ModelRef) -> OpenedModel:
         """A model whose file is on this machine."""

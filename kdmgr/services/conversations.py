@@ -42,14 +42,16 @@ async def open_chat(
     if choice.engine == "ollama":
         model = EngineModel(name or str(ref), system=system)
         return ChatSession(
-            services.ollama_engine(),
+            services.observed(services.ollama_engine()),
             model,
             reason=choice.reason,
             n_ctx=n_ctx,
             parameters=parameters,
         )
     assert opened is not None
-    return _embedded_session(services.embedded_engine(), opened, choice.reason, n_ctx, cache_type, system, parameters)
+    return _embedded_session(
+        services.observed(services.embedded_engine()), opened, choice.reason, n_ctx, cache_type, system, parameters
+    )
 
 
 def _embedded_session(

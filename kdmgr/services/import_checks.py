@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
 
 # What the Modelfiles that come with kdmgr stand in front of: any file.
-_PLACEHOLDERS = ("./model.gguf", "model.gguf")
+PLACEHOLDERS = ("./model.gguf", "model.gguf")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2}(?:[-+][0-9A-Za-z.+-]+)?)")
 
 
@@ -41,14 +41,19 @@ def require_whole_model(path: Path, header: GgufHeader) -> None:
 
 def require_importable(modelfile: Modelfile, modelfile_path: Path, path: Path) -> None:
     """`UsageError` for a Modelfile that means another file, more than one, or what no layer can hold."""
-    import math
-
     if len(modelfile.sources) > 1 or modelfile.values("adapter") or modelfile.values("draft"):
         raise UsageError(
             f"{modelfile_path} names more than one file",
             hint="projectors, adapters and drafts cannot be imported yet; leave one FROM and no ADAPTER or DRAFT",
         )
     _require_same_file(modelfile.sources[0], modelfile_path, path)
+    require_sane_values(modelfile, modelfile_path)
+
+
+def require_sane_values(modelfile: Modelfile, modelfile_path: Path) -> None:
+    """`UsageError` for numbers and versions that nothing can read."""
+    import math
+
     for name, value in modelfile.parameters.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{modelfile_path} sets {name} to {value}", hint="no engine takes such a number")
@@ -62,7 +67,7 @@ def _require_same_file(source: str, modelfile_path: Path, path: Path) -> None:
     try:
         named = (modelfile_path.parent / Path(source).expanduser()).resolve()
         same = named == path.resolve() or (named.exists() and named.samefile(path))
-        placeholder = source in _PLACEHOLDERS and not named.exists()
+        placeholder = source in PLACEHOLDERS and not named.exists()
     except (OSError, RuntimeError, ValueError):
         # No such user's home, a name longer than any file's, a loop of links.
         same = placeholder = False

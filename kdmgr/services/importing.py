@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class CheckedSource:
     """What is about to be imported, checked."""
 
     path: Path
@@ -59,29 +59,46 @@ class Importing:
         self._now = now
 
     def import_model(
-        self, path: Path, ref: OllamaRef, report: Report, *, modelfile: Path | None = None, replace: bool = False
+        self,
+        path: Path,
+        ref: OllamaRef,
+        report: Report,
+        *,
+        modelfile: Path | None = None,
+        replace: bool = False,
+        teacher: str | None = None,
+        method: str | None = None,
     ) -> ImportReceipt:
         """Check everything that can be checked, copy, and write the manifest last.
 
-        `report` is called after each block; what it raises cancels, and leaves nothing behind. Raises
-        `UsageError` when the name is taken and `replace` is not set.
+        `report` is called after each block; what it raises cancels, and leaves nothing behind. `teacher` and
+        `method` are for the receipt. Raises `UsageError` when the name is taken and `replace` is not set.
         """
-        require_usable_name(ref)
-        self._require_free(path, ref, replace)
-        source = self._check(path, modelfile)
+        source = self.check(path, ref, modelfile=modelfile, replace=replace)
         with self._store.locked(f"importing {ref}", lambda sentence: report(Progress(f"waiting: {sentence}"))):
             self._require_free(path, ref, replace)
             weights = ingest_file(self._store, path, "model", report, since=source.state)
             report(Progress("writing manifest", weights.digest, weights.size, weights.size))
             stored = self._store.write_manifest(ref, self._add_layers(source, weights))
-            return self._keep_receipt(stored, self._receipt(source, stored, weights))
+            receipt = self._receipt(source, stored, weights)
+            if teacher or method:
+                receipt = with_lineage(receipt, teacher, method)
+            return self._keep_receipt(stored, receipt)
+
+    def check(
+        self, path: Path, ref: OllamaRef, *, modelfile: Path | None = None, replace: bool = False
+    ) -> CheckedSource:
+        """Refuse whatever would fail later; nothing is copied."""
+        require_usable_name(ref)
+        self._require_free(path, ref, replace)
+        return self._check(path, modelfile)
 
     def _require_free(self, path: Path, ref: OllamaRef, replace: bool) -> None:
         """Asked twice: before the work, and when nobody else can take the name any more."""
         if not replace and self._store.find(ref) is not None:
             raise UsageError(f"{ref} exists already", hint=f"another name, or kdmgr import --replace {path} {ref}")
 
-    def _check(self, path: Path, modelfile_path: Path | None) -> _Source:
+    def _check(self, path: Path, modelfile_path: Path | None) -> CheckedSource:
         """Refuse whatever would fail later, before a byte is copied."""
         state = read_state(path)
         header = read_file_header(path)
@@ -91,16 +108,16 @@ class Importing:
         if modelfile_path is not None:
             modelfile = read_modelfile(modelfile_path)
             require_importable(modelfile, modelfile_path, path)
-        return _Source(path, state, header, shape, modelfile, self._catalog())
+        return CheckedSource(path, state, header, shape, modelfile, self._catalog())
 
-    def _add_layers(self, source: _Source, weights: Layer) -> Manifest:
+    def _add_layers(self, source: CheckedSource, weights: Layer) -> Manifest:
         """Store what the Modelfile says, and the configuration."""
         texts = modelfile_layers(source.modelfile)
         layers = (weights, *(self._store.add_layer(kind, content) for kind, content in texts))
         config = encode_config(model_config(source.shape, source.modelfile), [layer.digest for layer in layers])
         return Manifest(self._store.add_layer("config", config, media_type=CONFIG_TYPE), layers)
 
-    def _receipt(self, source: _Source, stored: StoredModel, weights: Layer) -> ImportReceipt:
+    def _receipt(self, source: CheckedSource, stored: StoredModel, weights: Layer) -> ImportReceipt:
         template, template_source = find_template(source.header, source.modelfile)
         match = _match(source, weights)
         return ImportReceipt(
@@ -134,6 +151,11 @@ class Importing:
         return receipt
 
 
+def with_lineage(receipt: ImportReceipt, teacher: str | None, method: str | None) -> ImportReceipt:
+    """`receipt` with what the user knows of the teacher."""
+    return replace(receipt, teacher=teacher or receipt.teacher, method=method or receipt.method)
+
+
 def read_modelfile(path: Path) -> Modelfile:
     """Read and parse a Modelfile."""
     from kdmgr.modelfile.parse import MAX_BYTES, parse
@@ -155,7 +177,7 @@ def find_template(header: GgufHeader, modelfile: Modelfile | None) -> tuple[str 
     return (in_file, "gguf") if in_file else (None, "none")
 
 
-def _match(source: _Source, weights: Layer) -> Match | None:
+def _match(source: CheckedSource, weights: Layer) -> Match | None:
     from kdmgr.catalog.facts import read_facts
     from kdmgr.catalog.match import match_student
 
@@ -169,7 +191,7 @@ def _family_name(template: str | None) -> str | None:
     return family.name if family else None
 
 
-def _warnings(source: _Source, template: str | None, template_source: str) -> tuple[str, ...]:
+def _warnings(source: CheckedSource, template: str | None, template_source: str) -> tuple[str, ...]:
     found = [f"the header is odd: {problem}" for problem in source.header.problems]
     if source.modelfile is not None:
         found += [f"Modelfile: {warning}" for warning in source.modelfile.warnings]

@@ -92,6 +92,8 @@ async def keep_alive(services: Services, name: str, seconds: int | None) -> tupl
         before = await _find_loaded(engine, name)
         await engine.keep_alive(name, seconds, n_ctx=before.n_ctx if before else None)
         after = await _find_loaded(engine, name)
+        if before is None:
+            await services.recorder.record_load(engine, name)
         return before is None, describe(after) if after else None
     finally:
         await engine.close()

@@ -7,29 +7,29 @@ model, whose layers are then inherited as Ollama does: new parameters win, licen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import NotFound, ServerUnreachable, Unreadable, UsageError
+from kdmgr.errors import NotFound, ServerUnreachable, UsageError
 from kdmgr.models.progress import Progress, Report
 from kdmgr.refs import OllamaRef, parse_ollama_name
 from kdmgr.services.import_checks import require_usable_name
-from kdmgr.units import MIB, printable
+from kdmgr.services.threads import in_thread
+from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.engines.ollama.creating import CreateRequest
     from kdmgr.engines.protocol import ParameterValue
     from kdmgr.modelfile.commands import Modelfile
+    from kdmgr.models.digests import DigestMemory
     from kdmgr.models.manifest import Layer, Manifest
     from kdmgr.models.own_store import OwnStore
     from kdmgr.models.store import StoredModel
     from kdmgr.services.app import Services
 
-_BLOCK = 4 * MIB
 _BLOB_NAME = re.compile(r"sha256[-:]([0-9a-f]{64})$")
 
 
@@ -86,12 +86,13 @@ async def apply_to_server(
             raise ServerUnreachable(status.detail, hint=status.hint)
         sources = [find_source(written, folder) for written in modelfile.sources]
         base = await _require_base(engine, sources)
+        memory = services.import_tools.digests
         digests: list[tuple[str, str]] = []
         for source in [] if base else sources:
-            await _deliver(engine, source, digests, report)
+            await _deliver(engine, source, memory, digests, report)
         adapters: list[tuple[str, str]] = []
         for written in modelfile.values("adapter"):
-            await _deliver(engine, find_source(written, folder), adapters, report)
+            await _deliver(engine, find_source(written, folder), memory, adapters, report)
         request = _request(modelfile, ref, base, dict(digests), dict(adapters))
         async with aclosing(engine.create(request)) as steps:
             async for line in steps:
@@ -123,7 +124,9 @@ async def _require_base(engine: OllamaEngine, sources: list[Source]) -> str | No
     return str(named[-1])
 
 
-async def _deliver(engine: OllamaEngine, source: Source, digests: list[tuple[str, str]], report: Report) -> None:
+async def _deliver(
+    engine: OllamaEngine, source: Source, memory: DigestMemory, digests: list[tuple[str, str]], report: Report
+) -> None:
     """Make the server have the file, and note its name and digest."""
     from kdmgr.engines.ollama.uploading import Upload
 
@@ -132,47 +135,20 @@ async def _deliver(engine: OllamaEngine, source: Source, digests: list[tuple[str
         return
     if source.path is None:
         raise NotFound(f"neither the server nor this machine has {source.written}", hint="name a file")
-    what = printable(source.path.name)[:40]
-    size, digest = await _hash(source.path, what, report)
+    path, what = source.path, printable(source.path.name)[:40]
+    size = path.stat().st_size
+    digest = await in_thread(lambda tell: memory.hash(path, tell), report)
 
     def tell(sent: int) -> None:
         report(Progress(f"sending {what}", digest, sent, size))
 
-    await engine.uploads.send(Upload(source.path, digest, size), tell)
+    await engine.uploads.send(Upload(path, digest, size), tell)
     digests.append((_file_name(source, digests), digest))
 
 
 def _file_name(source: Source, digests: list[tuple[str, str]]) -> str:
     """A name that the server takes and that no other file of the request has."""
     return f"{len(digests)}-{source.path.name}" if source.path and source.digest is None else f"{len(digests)}.gguf"
-
-
-async def _hash(path: Path, what: str, report: Report) -> tuple[int, str]:
-    """Length and digest of a file, counted beside the event loop; cancelling ends it within a block."""
-    import asyncio
-    import threading
-
-    stopped = threading.Event()
-    try:
-        return await asyncio.to_thread(_hash_blocks, path, what, report, stopped.is_set)
-    finally:
-        stopped.set()
-
-
-def _hash_blocks(path: Path, what: str, report: Report, is_stopped: Callable[[], bool]) -> tuple[int, str]:
-    import hashlib
-
-    hashed, done = hashlib.sha256(), 0
-    try:
-        with path.open("rb", buffering=0) as file:
-            size = path.stat().st_size
-            while (block := file.read(_BLOCK)) and not is_stopped():
-                hashed.update(block)
-                done += len(block)
-                report(Progress(f"hashing {what}", None, done, size))
-    except OSError as error:
-        raise Unreadable(f"cannot read {path}: {error.strerror or error}", hint="name a file") from error
-    return done, f"sha256:{hashed.hexdigest()}"
 
 
 def _request(

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from kdmgr.errors import Unreadable
 from kdmgr.files import write_atomically
 from kdmgr.models.manifest import hash_bytes
 from kdmgr.refs import OllamaRef
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFile:
+    """One file of an import. Bytes."""
+
+    file: str
+    kind: str
+    """"model", "projector" or "adapter"."""
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeResult:
+    """A short greedy answer, and how it compares with the embedded engine's to the same prompt."""
+
+    prompt: str
+    answer: str
+    comparison: str
+    """"same", "differs", or "not compared: …"."""
+    other: str | None = None
+    """The embedded engine's answer."""
+    first_difference: int | None = None
+    """The character at which the two part."""
+    hints: tuple[str, ...] = ()
+    """What looks odd about the answer: signs, no verdict."""
+    decode_tok_s: float | None = None
+    n_ctx: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +62,34 @@ class ImportReceipt:
     template: str | None
     """The family of the chat template that will be used; None when there is none or it is in no known family."""
     template_source: str
-    """"modelfile", "gguf" or "none"."""
+    """"modelfile", "gguf", "folder" or "none"."""
     modelfile_parameters: dict[str, object]
     student: str | None
     """Id of the distilled student that the model was recognised as."""
     teacher: str | None
     method: str | None
     warnings: tuple[str, ...] = ()
+    store: str = "kdmgr"
+    """"kdmgr" or "ollama"."""
+    server: str | None = None
+    """Address of the server that has the model."""
+    server_version: str | None = None
+    stored_digest: str | None = None
+    """Of the weights as the server keeps them: another than the file's when it rewrites or quantises them."""
+    files: tuple[ReceiptFile, ...] = ()
+    """Every file that was imported; `file` and `sha256` are of the first."""
+    base: str | None = None
+    """The model of the server that it was made from."""
+    quantized_to: str | None = None
+    template_used: str | None = None
+    """The family of the template that the server says it uses; "of no known family", or "none"."""
+    reasons: tuple[str, ...] = ()
+    """Why the proposed Modelfile reads as it does; none where the user gave one."""
+    fit: str | None = None
+    smoke: SmokeResult | None = None
+
+
+_OPTIONAL = ("store", "server", "server_version", "stored_digest", "base", "quantized_to", "template_used", "fit")
 
 
 class Receipts:
@@ -57,13 +108,7 @@ class Receipts:
     def find(self, ref: OllamaRef) -> ImportReceipt | None:
         """The receipt of `ref`; None when there is none."""
         try:
-            body = json.loads(self._path(ref).read_bytes())
-            known = {field.name: body[field.name] for field in fields(ImportReceipt)}
-            parameters = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in known["modelfile_parameters"].items()
-            }
-            return ImportReceipt(**{**known, "warnings": tuple(known["warnings"]), "modelfile_parameters": parameters})
+            return _decode(json.loads(self._path(ref).read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -77,3 +122,18 @@ class Receipts:
         """A name for people, and a hash, since names differ by more than file systems tell apart."""
         short = hash_bytes("/".join(ref.key).encode()).removeprefix("sha256:")[:12]
         return self._folder / f"{ref.model[:60]}-{short}.json"
+
+
+def _decode(body: dict[str, Any]) -> ImportReceipt:
+    """A receipt of any age: what older ones do not have keeps its default."""
+    required = [field.name for field in fields(ImportReceipt) if field.default is MISSING]
+    known = {name: body[name] for name in required}
+    known["modelfile_parameters"] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in known["modelfile_parameters"].items()
+    }
+    known |= {name: tuple(body.get(name, ())) for name in ("warnings", "reasons")}
+    known |= {name: body[name] for name in _OPTIONAL if name in body}
+    known["files"] = tuple(ReceiptFile(**file) for file in body.get("files", ()))
+    smoke = body.get("smoke")
+    known["smoke"] = SmokeResult(**{**smoke, "hints": tuple(smoke["hints"])}) if smoke else None
+    return ImportReceipt(**known)

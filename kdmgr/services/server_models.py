@@ -71,7 +71,7 @@ class ServerModels:
     async def _find(self, ref: OllamaRef) -> FoundModel | None:
         engine = self._new_engine()
         try:
-            return await self._ask(engine, ref)
+            return await self.find_with(engine, ref)
         except ServerUnreachable:
             if self._required:
                 raise
@@ -81,7 +81,8 @@ class ServerModels:
         finally:
             await engine.close()
 
-    async def _ask(self, engine: OllamaEngine, ref: OllamaRef) -> FoundModel | None:
+    async def find_with(self, engine: OllamaEngine, ref: OllamaRef) -> FoundModel | None:
+        """The same over a client that is at hand. Raises what the client raises."""
         from kdmgr.engines.ollama.http import REQUEST_S
         from kdmgr.services.finding import FoundModel
 

@@ -317,7 +317,7 @@ def test_a_conversation_survives_ctrl_c_in_an_answer_and_at_the_prompt(cli: Cli,
     os.close(theirs)
     seen = bytearray()
 
-    def wait_for(*texts: bytes, limit_s: float = 30) -> bytes:
+    def wait_for(*texts: bytes, limit_s: float = 120) -> bytes:
         """Read on until one of `texts` has come, and tell which."""
         until = time.monotonic() + limit_s
         while not (found := [text for text in texts if text in seen]):

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from tests.engines.scripted import read_body
+
 # The folder of the server's models is the only thing in its replies that tells on the machine.
 _BLOBS = re.compile(rb'[^"\s]*(?=/blobs/sha256-|/manifests/registry\.)')
 
@@ -28,7 +30,7 @@ class Recorder(httpx.AsyncBaseTransport):
         entry = {
             "method": request.method,
             "path": request.url.path,
-            "body": json.loads(body) if body else None,
+            "body": read_body(body),
             "status": response.status_code,
             "content_type": response.headers.get("content-type", ""),
             "pieces": [],

@@ -58,6 +58,11 @@ def json_reply(status: int = 200, **reply: object) -> Reply:
     return Reply((json.dumps(reply).encode(),), status)
 
 
+def read_body(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object of a request; None for a blob, whose digest is in its address."""
+    return json.loads(raw) if raw.startswith(b"{") else None
+
+
 def load_recording(path: Path) -> list[Exchange]:
     """The exchanges of one recording, equal requests joined."""
     exchanges: list[Exchange] = []
@@ -130,7 +135,7 @@ def _handler_for(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked = Asked(self.command, self.path, json.loads(raw) if raw else None, dict(self.headers.items()))
+            asked = Asked(self.command, self.path, read_body(raw), dict(self.headers.items()))
             try:
                 self._send(script.next_reply(asked))
             except OSError:

@@ -25,7 +25,7 @@ DOES_NOT_FIT, COULD_NOT_TELL = 1, 4
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `fit`."""
-    parser.add_argument("refs", nargs="+", metavar="MODEL", help="a GGUF file, an Ollama name or hf.co/user/repo")
+    parser.add_argument("refs", nargs="*", metavar="MODEL", help="a GGUF file, an Ollama name or hf.co/user/repo")
     add_json(parser)
     add_host(parser)
     parser.add_argument("--verbose", action="store_true", help="tell on stderr what was read, and from where")
@@ -45,6 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=[build.value for build in EngineBuild],
         help="the engine to plan for (default: llama.cpp, the newest, or what the server is that has the model); "
         "ollama-0.11: up to 0.11.4, which goes by its own estimate",
+    )
+    parser.add_argument(
+        "--history", action="store_true", help="what loads through Ollama took, beside what was planned"
     )
     parser.add_argument("--explain", action="store_true", help="show how each number came about")
     _add_placement(parser)
@@ -77,7 +80,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     from kdmgr.services.app import Services
 
+    if not args.refs and not args.history:
+        raise UsageError("no model was named", hint="kdmgr fit MODEL, or kdmgr fit --history")
     with closing(Services.create(host=args.host)) as services:
+        if args.history:
+            return _show_history(services, args, console)
         services.plan_for(args.gpu or (), args.vram)
         options = read_options(args, services.headers)
         answers = [_assess(services, ref, options) for ref in args.refs]
@@ -90,6 +97,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
     else:
         _print_answer(answers[0], args.explain, console)
     return max(_exit_code(answer) for answer in answers)
+
+
+def _show_history(services: Services, args: argparse.Namespace, console: Console) -> int:
+    from kdmgr.cli.history_text import history_object, print_history
+    from kdmgr.services.load_history import read_history
+
+    if len(args.refs) > 1:
+        raise UsageError("the history is of one model, or of all", hint="kdmgr fit --history [MODEL]")
+    history = read_history(services, args.refs[0] if args.refs else None)
+    if args.json:
+        import json
+
+        console.print(json.dumps(history_object(history), indent=2))
+    else:
+        print_history(history, console)
+    return 0
 
 
 def _print_answer(answer: Assessment | Ladder, explain: bool, console: Console) -> None:

@@ -1,45 +1,113 @@
-"""`kdmgr import FILE NAME`: put a GGUF file into kdmgr's store."""
+"""`kdmgr import SOURCE… [NAME]`: make a model of files, in an Ollama server or in kdmgr's store."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.arguments import add_json
-from kdmgr.units import format_bytes, format_duration, format_parameters, format_speed
+from kdmgr.cli.arguments import add_host, add_json, add_yes
+from kdmgr.errors import UsageError
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
-    from kdmgr.models.progress import Progress
+    from kdmgr.services.app import Services
+    from kdmgr.services.import_plan import ImportRequest
     from kdmgr.services.receipts import ImportReceipt
 
-_BAR, _REFRESH_S = 30, 0.1
+OWN, OLLAMA = "own", "ollama"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `import`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .gguf file")
-    parser.add_argument("name", metavar="NAME", help="what to call it: NAME or NAME:TAG")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="SOURCE… [NAME]",
+        help="GGUF files (a model, its shards or projector, an adapter) or a folder of safetensors; then a name",
+    )
     parser.add_argument("-f", "--file", dest="modelfile", type=Path, metavar="MODELFILE", help="a Modelfile")
+    parser.add_argument("-q", "--quantize", metavar="QUANT", help="have the server quantise an F16, BF16 or F32 model")
+    parser.add_argument("--to", choices=(OLLAMA, OWN), help="where to (default: the server if one answers, else own)")
+    parser.add_argument("--base", metavar="MODEL", help="the server's model that an adapter sits on")
+    parser.add_argument("--teacher", metavar="NAME", help="for the receipt: who taught it")
+    parser.add_argument("--method", metavar="METHOD", help="for the receipt: how")
+    parser.add_argument("--no-smoke", action="store_true", help="do not try the model afterwards")
     parser.add_argument("--replace", action="store_true", help="take the place of a model of this name")
+    parser.add_argument("--dry-run", action="store_true", help="only check, and say what would be done")
     parser.add_argument("--quiet", action="store_true", help="no progress, only the name")
+    add_host(parser)
+    add_yes(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Import; Ctrl-C cancels and leaves nothing behind."""
-    from kdmgr.refs import parse_ollama_name
+    """Import; Ctrl-C cancels, and what was hashed or sent is not lost."""
+    from contextlib import closing
+
     from kdmgr.services.app import Services
 
-    bar = ProgressBar(console, silent=args.quiet or not console.terminal)
+    sources, name = split_words(args.words, has_modelfile=args.modelfile is not None)
+    with closing(Services.create(host=args.host)) as services:
+        if _choose_store(args, services) == OWN:
+            from kdmgr.cli.commands.import_own import import_into_store
+
+            receipt = import_into_store(args, services, sources, name, console)
+        else:
+            from kdmgr.cli.commands.import_server import import_into_server
+
+            receipt = import_into_server(args, services, sources, name, console)
+    if receipt is not None:
+        _print(receipt, args, console)
+    return 0
+
+
+def split_words(words: list[str], *, has_modelfile: bool) -> tuple[list[Path], str | None]:
+    """The sources, and the name where the last word is one: a path is written as a path."""
+    if not words and not has_modelfile:
+        raise UsageError("nothing to import", hint="kdmgr import model.gguf NAME")
+    last = words[-1] if words else ""
+    named = bool(words) and not _is_path(last) and (len(words) > 1 or has_modelfile)
+    sources = words[:-1] if named else words
+    return [Path(word).expanduser() for word in sources], last if named else None
+
+
+def confirm(question: str, console: Console) -> bool:
+    """Whether the user says yes; `UsageError` where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here", hint="add --replace, or choose another name")
+    console.stderr.write(question)
+    console.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _is_path(word: str) -> bool:
+    written = word.startswith(("./", "../", "/", "~", ".\\", "..\\")) or word.endswith(("/", "\\"))
+    return written or word in (".", "..") or word.lower().endswith((".gguf", ".safetensors"))
+
+
+def _choose_store(args: argparse.Namespace, services: Services) -> str:
+    """As asked; else the server, if one answers."""
+    if args.to is not None:
+        return str(args.to)
+    needs_server = next((flag for flag in ("quantize", "base", "host") if getattr(args, flag)), None)
+    if needs_server:
+        return OLLAMA
+    import asyncio
+
+    return OLLAMA if asyncio.run(_server_answers(services)) else OWN
+
+
+async def _server_answers(services: Services) -> bool:
+    engine = services.ollama_engine()
     try:
-        receipt = Services.create().importing.import_model(
-            args.file, parse_ollama_name(args.name), bar.show, modelfile=args.modelfile, replace=args.replace
-        )
+        return (await engine.status()).usable
     finally:
-        bar.end()
+        await engine.close()
+
+
+def _print(receipt: ImportReceipt, args: argparse.Namespace, console: Console) -> None:
     if args.json:
         import json
         from dataclasses import asdict
@@ -48,58 +116,26 @@ def run(args: argparse.Namespace, console: Console) -> int:
     elif args.quiet:
         console.print(receipt.name)
     else:
+        from kdmgr.cli.receipt_text import print_receipt
+
         print_receipt(receipt, console)
-    return 0
+        if args.to is None and receipt.server is None:
+            console.note("it is in kdmgr's own store, for no Ollama server answers")
 
 
-def print_receipt(receipt: ImportReceipt, console: Console) -> None:
-    """A receipt for people."""
-    template = f"{receipt.template or 'of no known family'} (from the {receipt.template_source})"
-    fields = {
-        "name": receipt.name,
-        "file": receipt.file,
-        "size": format_bytes(receipt.size),
-        "sha256": receipt.sha256,
-        "model": f"{receipt.architecture} · {format_parameters(receipt.parameters)} · {receipt.quant or '?'}",
-        "template": "none" if receipt.template_source == "none" else template,
-        "parameters": ", ".join(f"{key} {value}" for key, value in receipt.modelfile_parameters.items()),
-        "teacher": f"{receipt.teacher} ({receipt.method})" if receipt.teacher else "unknown",
-        "imported": receipt.imported_at,
-    }
-    console.fields({key: value for key, value in fields.items() if value})
-    for warning in receipt.warnings:
-        console.note(f"warning: {warning}")
+def build_request(args: argparse.Namespace, sources: list[Path], name: str | None, services: Services) -> ImportRequest:
+    """What was asked for; a name is made where none was given."""
+    from kdmgr.refs import parse_ollama_name
+    from kdmgr.services.import_plan import ImportRequest
 
-
-class ProgressBar:
-    """One line on stderr, redrawn at most ten times a second: bar, share, speed and time left."""
-
-    def __init__(self, console: Console, *, silent: bool) -> None:
-        self._console = console
-        self._silent = silent
-        self._started = monotonic()
-        self._drawn = 0.0
-        self._open = False
-
-    def show(self, progress: Progress) -> None:
-        """Draw `progress`, unless it was drawn just now."""
-        now = monotonic()
-        done = progress.total is not None and progress.completed >= progress.total
-        if self._silent or (not done and now - self._drawn < _REFRESH_S):
-            return
-        self._drawn, self._open = now, True
-        share = progress.completed / progress.total if progress.total else 0.0
-        speed = progress.completed / max(now - self._started, 1e-6)
-        left = (progress.total or 0) - progress.completed
-        filled = int(share * _BAR)
-        bar = "█" * filled + "·" * (_BAR - filled)
-        eta = f", {format_duration(left / speed)} left" if left and speed else ""
-        text = f"{progress.status} {bar} {share:4.0%} {format_speed(speed)}{eta}"
-        self._console.stderr.write(f"\r\x1b[2K{text}")
-        self._console.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._open:
-            self._open = False
-            self._console.stderr.write("\n")
+    return ImportRequest(
+        sources=tuple(sources),
+        ref=parse_ollama_name(name) if name else services.suggest_import_name(tuple(sources), args.modelfile),
+        modelfile=args.modelfile,
+        base=args.base,
+        quantize=args.quantize,
+        replace=args.replace,
+        smoke=not args.no_smoke,
+        teacher=args.teacher,
+        method=args.method,
+    )

@@ -206,7 +206,7 @@ def _make(
 ) -> None:  # fmt: skip
     import asyncio
 
-    from kdmgr.cli.commands.import_ import ProgressBar
+    from kdmgr.cli.progress_bar import ProgressBar
     from kdmgr.refs import parse_ollama_name
     from kdmgr.services.modelfile_apply import apply_to_own_store, apply_to_server
 

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 async def _push(args: argparse.Namespace, console: Console) -> int:
     from contextlib import aclosing
 
-    from kdmgr.cli.commands.import_ import ProgressBar
+    from kdmgr.cli.progress_bar import ProgressBar
     from kdmgr.models.progress import Progress
     from kdmgr.services.app import Services
     from kdmgr.services.pushing import push_model

@@ -11,6 +11,7 @@ from kdmgr.units import format_bytes, format_count, format_parameters, printable
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
     from kdmgr.services.about import About
+    from kdmgr.services.app import Services
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,18 +31,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Describe one model."""
-    from kdmgr.errors import NotFound
     from kdmgr.services.about import about_model, to_modelfile
     from kdmgr.services.app import Services
 
-    about = about_model(Services.create(host=args.host), args.model)
+    services = Services.create(host=args.host)
     if args.receipt:
-        if about.receipt is None:
-            raise NotFound(f"there is no receipt of {about.name}", hint="only imports by kdmgr have one")
-        from kdmgr.cli.commands.import_ import print_receipt
-
-        print_receipt(about.receipt, console)
-    elif args.template:
+        _print_receipt(services, args, console)
+        return 0
+    about = about_model(services, args.model)
+    if args.template:
         console.print(printable(about.template or ""))
     elif args.license:
         console.print(printable("\n\n".join(about.licenses)))
@@ -58,6 +56,27 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.tensors:
             print_tensors(about, console)
     return 0
+
+
+def _print_receipt(services: Services, args: argparse.Namespace, console: Console) -> None:
+    """Also of a model that only a server has, or that is gone."""
+    from kdmgr.errors import NotFound
+    from kdmgr.refs import parse_ollama_name
+
+    ref = parse_ollama_name(args.model)
+    receipt = services.receipts.find(ref)
+    if receipt is None:
+        services.library.require(ref)
+        raise NotFound(f"there is no receipt of {ref}", hint="only imports by kdmgr have one")
+    if args.json:
+        import json
+        from dataclasses import asdict
+
+        console.print(json.dumps({"schema_version": 1, **asdict(receipt)}, indent=2))
+        return
+    from kdmgr.cli.receipt_text import print_receipt
+
+    print_receipt(receipt, console)
 
 
 def _print_text(about: About, console: Console) -> None:

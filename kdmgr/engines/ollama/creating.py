@@ -146,6 +146,13 @@ _KNOWN = (
         "only F16, BF16 and F32 models can be quantised: {line}",
         "take the file as it is, without -q, or start from the unquantised one",
     ),
+    # Its words may hold those of the next one: the template ended too soon, not the file.
+    _Known(
+        ("template error", "template:"),
+        EngineFailed,
+        "the server does not take the TEMPLATE: {line}",
+        "kdmgr modelfile lint tells what is wrong with it",
+    ),
     _Known(
         ("exceeds file size", "unexpected eof"),
         Unreadable,
@@ -175,12 +182,6 @@ _KNOWN = (
         EngineFailed,
         "the adapter has no model to sit on: {line}",
         "name the model it was trained on: FROM model:tag, or --base model:tag",
-    ),
-    _Known(
-        ("template error", "template:"),
-        EngineFailed,
-        "the server does not take the TEMPLATE: {line}",
-        "kdmgr modelfile lint tells what is wrong with it",
     ),
     _Known(
         ("no such file or directory", "cannot find the file"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
     from kdmgr.engines.ollama.host import ServerAddress
+    from kdmgr.engines.ollama.loopback import Fill, Sent
 
 CONNECT_S = 2.0
 REQUEST_S = 10.0
@@ -104,6 +105,19 @@ class Connection:
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise transport_failure(self.address, error, self.platform) from error
 
+    async def post_file(self, path: str, fill: Fill, size: int, sent: Sent, *, read_s: float) -> tuple[int, bytes]:
+        """The same for a body that `fill` puts into buffers in another thread; `sent` hears how far it has come."""
+        if not self.address.is_loopback or self.address.scheme != "http" or self._transport is not None:
+            return await self.exchange("POST", path, _blocks(fill, size, sent), size=size, read_s=read_s)
+        from http.client import HTTPException
+
+        from kdmgr.engines.ollama.loopback import Waits, post
+
+        try:
+            return await post(self.address, path, fill, size, sent, Waits(CONNECT_S, WRITE_S, read_s))
+        except (OSError, HTTPException) as error:
+            raise transport_failure(self.address, _as_httpx(error), self.platform) from error
+
     async def close(self) -> None:
         """Close idle connections; a later request opens new ones."""
         client, self._client = self._client, None
@@ -164,6 +178,34 @@ class Connection:
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     async for chunk in response.aiter_bytes():
         yield chunk
+
+
+async def _blocks(fill: Fill, size: int, sent: Sent) -> AsyncGenerator[bytes, None]:
+    """The body block by block, each read in a thread."""
+    import asyncio
+
+    from kdmgr.engines.ollama.loopback import BLOCK
+
+    left, view = size, memoryview(bytearray(BLOCK))
+    while left > 0:
+        count = await asyncio.to_thread(fill, view[: min(BLOCK, left)])
+        left -= count
+        yield bytes(view[:count])
+        sent(size - left)
+
+
+def _as_httpx(error: Exception) -> Exception:
+    """What httpx would have raised."""
+    import httpx
+
+    if isinstance(error, ConnectionRefusedError):
+        failure: Exception = httpx.ConnectError(str(error))
+    elif isinstance(error, TimeoutError):
+        failure = httpx.ReadTimeout(str(error))
+    else:
+        failure = httpx.ReadError(str(error))
+    failure.__cause__ = error
+    return failure
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

@@ -7,7 +7,7 @@ nothing of one that breaks off.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from io import FileIO
 from typing import TYPE_CHECKING
@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 from kdmgr.engines.ollama.failures import refused
 from kdmgr.engines.ollama.http import Connection
 from kdmgr.errors import EngineFailed, KdmgrError, ServerUnreachable, StorageFailed, Unreadable
-from kdmgr.units import MIB, printable
+from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BLOCK = 1 * MIB
 ANSWER_S = 600.0
 """For what the server does after the last byte: it may have gigabytes left to write to a slow disk."""
-PAUSES_S = (0.5, 2.0, 5.0)
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _FULL = ("no space left", "disk full", "not enough space", "quota exceeded")
 _DENIED = ("permission denied", "read-only file system", "access is denied")
 
@@ -80,19 +79,14 @@ class Uploader:
         raise AssertionError("the last attempt returns or raises")
 
     async def _post(self, upload: Upload, sent: Sent) -> None:
-        reading = _Reading(upload, sent)
-        try:
-            status, body = await self._server.exchange(
-                "POST", f"/api/blobs/{upload.digest}", reading.blocks(), size=upload.size, read_s=ANSWER_S
-            )
-        except KdmgrError as error:
-            if reading.problem is not None:
-                raise reading.problem from error
-            if isinstance(error, EngineFailed):
+        with _open(upload.path) as file:
+            reading = _Reading(upload.path, file)
+            try:
+                status, body = await self._server.post_file(
+                    f"/api/blobs/{upload.digest}", reading.fill, upload.size, sent, read_s=ANSWER_S
+                )
+            except EngineFailed as error:
                 raise _Passing(_broken(upload, error)) from error
-            raise
-        if reading.problem is not None:
-            raise reading.problem
         if status not in (200, 201):
             raise self._refusal(upload, status, body)
 
@@ -129,46 +123,32 @@ class _Passing(Exception):
 
 
 class _Reading:
-    """The blocks of a file, the next one read while the last one is sent."""
+    """The bytes of a file, as many as were hashed: the request has promised so many."""
 
-    def __init__(self, upload: Upload, sent: Sent) -> None:
-        self._upload = upload
-        self._sent = sent
-        self.problem: KdmgrError | None = None
-        """Why the file could not be read as it was hashed."""
+    def __init__(self, path: Path, file: FileIO) -> None:
+        self._path = path
+        self._file = file
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """All bytes, no more and no less than were hashed: the request has promised so many."""
-        left = self._upload.size
+    def fill(self, view: memoryview) -> int:
+        """Read into `view`; `Unreadable` where the file has ended already."""
         try:
-            with self._upload.path.open("rb", buffering=0) as file:
-                pending = _read_soon(file, left)
-                try:
-                    while left > 0:
-                        block = await asyncio.shield(pending)
-                        left -= len(block)
-                        if not block:
-                            raise self._fail(f"{self._upload.path} became shorter while it was sent")
-                        pending = _read_soon(file, left)
-                        yield block
-                        self._sent(self._upload.size - left)
-                finally:
-                    # The thread must have let go of the file before it is closed.
-                    await asyncio.wait({pending})
+            count = self._file.readinto(view)
         except OSError as error:
-            raise self._fail(f"cannot read {self._upload.path}: {error.strerror or error}") from error
-
-    def _fail(self, message: str) -> Unreadable:
-        self.problem = Unreadable(message, hint="import it again when it is complete and stays as it is")
-        return self.problem
-
-
-def _read_soon(file: FileIO, left: int) -> asyncio.Future[bytes]:
-    return asyncio.get_running_loop().run_in_executor(None, _read, file, min(BLOCK, left))
+            raise _unreadable(f"cannot read {self._path}: {error.strerror or error}") from error
+        if not count:
+            raise _unreadable(f"{self._path} became shorter while it was sent")
+        return count
 
 
-def _read(file: FileIO, size: int) -> bytes:
-    return file.read(size) or b""
+def _open(path: Path) -> FileIO:
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise _unreadable(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _unreadable(message: str) -> Unreadable:
+    return Unreadable(message, hint="import it again when it is complete and stays as it is")
 
 
 def _broken(upload: Upload, error: KdmgrError) -> EngineFailed:

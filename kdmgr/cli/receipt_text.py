@@ -1,0 +1,85 @@
+"""Import receipts for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdmgr.units import format_bytes, format_parameters, format_rate
+
+if TYPE_CHECKING:
+    from kdmgr.cli.console import Console
+    from kdmgr.services.receipts import ImportReceipt
+
+
+def print_receipt(receipt: ImportReceipt, console: Console) -> None:
+    """A receipt for people."""
+    template = f"{receipt.template or 'of no known family'} (from the {receipt.template_source})"
+    fields = {
+        "name": receipt.name,
+        "store": _store(receipt),
+        "file": receipt.file,
+        "size": format_bytes(receipt.size),
+        "sha256": receipt.sha256,
+        **_other_files(receipt),
+        "stored as": _stored(receipt),
+        "made from": receipt.base or "",
+        "model": f"{receipt.architecture} · {format_parameters(receipt.parameters)} · {receipt.quant or '?'}",
+        "template": "none" if receipt.template_source == "none" else template,
+        "server uses": f"template {receipt.template_used}" if receipt.template_used else "",
+        "parameters": ", ".join(f"{key} {value}" for key, value in receipt.modelfile_parameters.items()),
+        "teacher": _teacher(receipt),
+        "fit": receipt.fit or "",
+        "imported": receipt.imported_at,
+        **_smoke(receipt),
+    }
+    console.fields({key: value for key, value in fields.items() if value})
+    for warning in receipt.warnings:
+        console.note(f"warning: {warning}")
+
+
+def _teacher(receipt: ImportReceipt) -> str:
+    if receipt.teacher is None:
+        return "unknown"
+    return f"{receipt.teacher} ({receipt.method})" if receipt.method else receipt.teacher
+
+
+def _store(receipt: ImportReceipt) -> str:
+    if receipt.server is None:
+        return receipt.store
+    return f"Ollama {receipt.server_version or ''} at {receipt.server}"
+
+
+def _stored(receipt: ImportReceipt) -> str:
+    """Only where the server keeps something else than the file."""
+    if receipt.stored_digest in (None, receipt.sha256):
+        return ""
+    if receipt.quantized_to:
+        return f"{receipt.stored_digest}, quantised to {receipt.quantized_to}"
+    made_of_base = not any(file.kind == "model" for file in receipt.files)
+    how = "the weights of its base" if made_of_base else "as the server rewrote it"
+    return f"{receipt.stored_digest}, {how}"
+
+
+def _other_files(receipt: ImportReceipt) -> dict[str, str]:
+    shown = {}
+    for number, file in enumerate(receipt.files[1:], 2):
+        label = "file" if file.kind == "model" else file.kind
+        shown[f"{label} {number}"] = f"{file.file} ({format_bytes(file.size)}, sha256 {file.sha256[:12]})"
+    return shown
+
+
+def _smoke(receipt: ImportReceipt) -> dict[str, str]:
+    smoke = receipt.smoke
+    if smoke is None:
+        return {}
+    at = "" if smoke.first_difference is None else f" from character {smoke.first_difference} on: {smoke.other!r}"
+    speed = f" · {format_rate(smoke.decode_tok_s)}" if smoke.decode_tok_s else ""
+    compared = smoke.comparison
+    return {
+        "asked": smoke.prompt,
+        "answered": f"{smoke.answer!r}{speed}" if smoke.prompt else "",
+        "embedded": f"{compared}{at}"
+        if compared.startswith(("not", "the"))
+        else f"the embedded engine: {compared}{at}",
+        "looks odd": "; ".join(smoke.hints),
+    }
