@@ -10,6 +10,7 @@ from kdmgr.cli.registry import ALIASES, COMMANDS, overview
 from kdmgr.errors import KdmgrError, UsageError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
 
     from kdmgr.cli.console import Console
@@ -56,7 +57,16 @@ def _run(arguments: list[str], console: Console) -> int:
 
     parser = new_parser(name, COMMANDS[name].summary)
     command.configure(parser)
-    return int(command.run(parser.parse_args(rest), console))
+    return int(command.run(_parse(parser, rest), console))
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    """Options may stand anywhere, also before the last positional: `chat NAME -n 24 PROMPT`."""
+    try:
+        return parser.parse_intermixed_args(arguments)
+    except TypeError:
+        # Commands that have commands of their own, which argparse cannot mix.
+        return parser.parse_args(arguments)
 
 
 def _find_command(arguments: list[str]) -> tuple[str, list[str]]:

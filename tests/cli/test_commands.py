@@ -355,3 +355,9 @@ def test_a_conversation_survives_ctrl_c_in_an_answer_and_at_the_prompt(cli: Cli,
         chat.kill()
         chat.wait()
         os.close(ours)
+
+
+def test_options_may_stand_before_the_last_word(cli: Cli, smol: str) -> None:
+    ran = cli("chat", smol, "-n", "8", "Say hi.", "--engine", "llamacpp")
+    assert ran.code == 0
+    assert "tok/s" in ran.err
