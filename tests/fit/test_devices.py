@@ -12,9 +12,9 @@ from kdmgr.fit.compute import compute_buffers
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.kv_cache import layer_bytes, state_bytes
-from kdmgr.fit.layout import Costs, Slot
+from kdmgr.fit.layout import Costs
 from kdmgr.fit.options import RunOptions, resolve
-from kdmgr.fit.placement import place
+from kdmgr.fit.placement import lay_out, make_costs, place
 from kdmgr.gguf.shape import ModelShape
 from tests.support.comparing import COMPUTE_WITHIN, CPU_ONLY, MIB
 from tests.support.gpu_oracle import Projection, project
@@ -41,7 +41,7 @@ def test_a_model_wholly_on_one_gpu_takes_what_the_plan_says(turn: int, model: st
     asked = variant_for(shape, VARIANTS[turn % len(VARIANTS)])
     options = resolve(options_of(asked), shape, CPU_ONLY)
     real = project(path, [HUGE_MIB], **asked)
-    shares = Costs(shape, options, 1).shares([Slot(0)] * (shape.n_layer + 1))
+    shares = Costs(shape, options, 1, widens_cache=True).shares([Place(0)] * (shape.n_layer + 1))
     gpu, host = shares[0], shares[HOST]
     assert gpu.weights / MIB == pytest.approx(real.shares["CUDA0"].model / MIB, abs=0.2)
     assert host.weights / MIB == pytest.approx(real.shares["CPU"].model / MIB, abs=0.2)
@@ -126,7 +126,8 @@ def test_a_model_half_on_the_host_takes_what_the_plan_says(turn: int, model: str
     n_gpu_layers = (shape.n_layer + 1) // 2
     real = project(path, [HUGE_MIB], fit=False, n_gpu_layers=n_gpu_layers, **asked)
     places = [Place()] * (shape.n_layer + 1 - n_gpu_layers) + [Place(0)] * n_gpu_layers
-    planned = compute_buffers(shape, resolve(options_of(asked), shape, CPU_ONLY), places, 1)
+    options = resolve(options_of(asked), shape, CPU_ONLY)
+    planned = compute_buffers(shape, options, places, 1, widens_cache=True)
     within = HALF_OFF.get(model, COMPUTE_WITHIN) * MIB
     assert planned.devices[0] == pytest.approx(real.shares["CUDA0"].compute, abs=within)
     assert planned.host == pytest.approx(real.shares["CPU"].compute, abs=0.1 * MIB)
@@ -157,13 +158,14 @@ def test_layers_set_by_hand_are_split_as_the_engine_splits_them(
     shape = read_file_shape(path)
     real = project(path, [free * 1024 for free in free_gib], 8192, fit=False, n_gpu_layers=n_gpu_layers)
     machine = paper_machine(free_gib)
-    plan = place(shape, resolve(RunOptions(n_ctx=8192, n_gpu_layers=n_gpu_layers), shape, machine), machine)
-    for index, planned in enumerate(plan.devices):
+    options = resolve(RunOptions(n_ctx=8192, n_gpu_layers=n_gpu_layers), shape, machine)
+    costs = make_costs(shape, options, machine.devices)
+    planned = costs.shares(lay_out(costs, machine.devices), projected=True)
+    for index in range(len(free_gib)):
         share = real.shares[f"CUDA{index}"]
-        parts = planned.components
-        assert parts.weights / MIB == pytest.approx(share.model / MIB, abs=0.2)
-        assert parts.kv_cache == share.context
-        assert parts.compute == pytest.approx(share.compute, abs=COMPUTE_WITHIN * MIB)
+        assert planned[index].weights / MIB == pytest.approx(share.model / MIB, abs=0.2)
+        assert planned[index].kv_cache == share.context
+        assert planned[index].compute == pytest.approx(share.compute, abs=COMPUTE_WITHIN * MIB)
 
 
 MODELS = ("llama-3.1-8b", "qwen3-30b-a3b", "gpt-oss-20b", "gemma-3-12b", "mixtral-8x7b", "qwen3.5-35b-a3b")

@@ -13,9 +13,13 @@ from kdmgr.gguf.weights import LayerTensors
 Qkv = tuple[Tensor, Tensor | None, Tensor | None]
 
 
-def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False) -> Tensor:
-    """`build_norm`: normalise, scale, shift. Only the norm without a shift (RMS) may overwrite what it reads."""
+def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False, place: int | None = None) -> Tensor:
+    """`build_norm`: normalise, scale, shift. `place` is the device of the layer that it belongs to.
+
+    Only the norm without a shift (RMS) may overwrite what it reads.
+    """
     value = graph.op(value.shape, value) if bias else graph.each(value)
+    value.norm_place = place
     if weight:
         value = graph.weighted(graph.each(value))
     return graph.weighted(graph.each(value)) if bias else value
@@ -23,13 +27,13 @@ def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False
 
 def layer_norm(graph: Graph, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
     """The norm called `name`, as far as the layer has its weight and bias."""
-    return norm(graph, value, weight=name in layer, bias=layer.has_bias(name))
+    return norm(graph, value, weight=name in layer, bias=layer.has_bias(name), place=graph.place.device)
 
 
 def project(graph: Graph, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
     """A multiplication with the weight called `name`, and its bias."""
-    result = graph.weighted(graph.op((layer.rows(name), *value.shape[1:]), value), layer.size(name))
-    return graph.weighted(graph.each(result)) if layer.has_bias(name) else result
+    result = graph.weighted(graph.op((layer.rows(name), *value.shape[1:]), value), layer.size(name), name)
+    return graph.weighted(graph.each(result), name=name) if layer.has_bias(name) else result
 
 
 def make_qkv(context: Context, value: Tensor, layer: LayerTensors, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,6 +98,7 @@ def attention_core(
         halves = [graph.op(part.shape, graph.view(part, part.shape), element=F16) for part in kv]
         out = graph.op((heads.v, heads.n_head, n), q, *halves, cache.mask)
         out = graph.reads_cache(out, *context.cache_bytes(heads, cache), after=1)
+        out.workspace = context.f16_copies(heads, cache)
         out = graph.view(out, (heads.v * heads.n_head, n))
     else:
         scores = graph.op((n_kv, n, heads.n_head), *kv[:1], q)

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
-from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, Graph
+from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, PIPELINE_COPIES, Graph
 
 # Batches from here on are worth copying weights to a device for (ggml-cuda.cu, `offload_op`).
 OFFLOAD_BATCH = 32
-# GGML_SCHED_MAX_COPIES: inputs in flight when several devices work as a pipeline.
-PIPELINE_COPIES = 4
 
 
 @dataclass(slots=True)
@@ -28,9 +26,18 @@ class _Backend:
 
 
 class Schedule:
-    """A graph split over `n_devices` devices and the host."""
+    """A graph split over `n_devices` devices and the host.
 
-    def __init__(self, graph: Graph, n_devices: int, *, pipelined: bool) -> None:
+    `widens_cache`: whether the devices turn a quantised cache into f16 before they attend (CUDA, since May 2026
+    within the compute buffer: ggml-cuda/fattn.cu, `ggml_cuda_flash_attn_ext_get_alloc_size`).
+    `pins_norms`: whether each layer's norms run on its own device (llama-context.cpp, `graph_get_cb`).
+    """
+
+    def __init__(
+        self, graph: Graph, n_devices: int, *, pipelined: bool, widens_cache: bool = False, pins_norms: bool = False
+    ) -> None:
+        self._widens_cache = widens_cache
+        self._pins_norms = pins_norms
         self._n_copies = PIPELINE_COPIES if pipelined else 1
         self._backends = {place: _Backend() for place in (*range(n_devices), HOST)}
         self._copies: dict[tuple[int, int], Tensor] = {}
@@ -53,13 +60,18 @@ class Schedule:
 
     def _assign(self, nodes: Sequence[Tensor]) -> list[int]:
         """Where the nodes that do anything run; views go with what they look at."""
-        places = [_own_place(node) for node in nodes]
+        places = [self._own_place(node) for node in nodes]
         there, back = range(len(nodes)), range(len(nodes) - 1, -1, -1)
         _spread(places, there, devices_only=True)
         _spread(places, back, devices_only=True)
         _spread(places, there, devices_only=False)
         _spread(places, back, devices_only=False)
         return [HOST if place is None else place for place in places]
+
+    def _own_place(self, node: Tensor) -> int | None:
+        if self._pins_norms and node.norm_place is not None:
+            return node.norm_place
+        return _own_place(node)
 
     def _split(self, nodes: Sequence[Tensor]) -> None:
         """Cut the nodes into runs on one backend; a weight from elsewhere begins a new one."""
@@ -69,8 +81,8 @@ class Schedule:
         for node in nodes:
             place = _home(node)
             if not node.is_view:
-                comes_over = bool(node.foreign) and place != HOST
-                if before is not None and (place != before or (comes_over and not node.reads_cache and has_inputs)):
+                reads_host = place != HOST and bool(node.foreign) and not node.reads_cache
+                if before is not None and (place != before or (reads_host and has_inputs)):
                     self._emit(run, before)
                     run, has_inputs = [], False
                 before = place
@@ -94,6 +106,8 @@ class Schedule:
             node.sources = tuple(
                 [each if _home(each) == place else self._bring(each, place, backend) for each in _reads(node)]
             )
+            if node.workspace and self._widens_cache and place != HOST:
+                node.size = -(-node.size // DEVICE_ALIGNMENT) * DEVICE_ALIGNMENT + node.workspace
             body.append(node)
         backend.nodes += body
 
