@@ -11,7 +11,7 @@ from kdmgr.gguf.shape import ModelShape
 
 # Layers of one kind beyond these change nothing: the allocator has found its steady state. States that are copied
 # between host and device leave more gaps.
-_REPEATS, _REPEATS_ON_HOST = 3, 6
+_REPEATS, _REPEATS_ON_HOST = 6, 6
 
 
 def layer_kinds(shape: ModelShape) -> list[int]:

@@ -7,11 +7,12 @@ one backend, what it reads from others is copied there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
-from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, PIPELINE_COPIES, Graph
+from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, PIPELINE_COPIES, Graph, Shape
 
 # Batches from here on are worth copying weights to a device for (ggml-cuda.cu, `offload_op`).
 OFFLOAD_BATCH = 32
@@ -117,7 +118,11 @@ class Schedule:
         if key not in self._copies:
             size = _span(source) if home != HOST else source.size
             copies = [Tensor(source.shape, size) for _ in range(self._n_copies)]
-            backend.nodes += [_keep(copy) for copy in copies] if self._n_copies > 1 else copies
+            if self._n_copies > 1:
+                # They are room of their own, taken before anything else.
+                backend.leaves += [_keep(copy) for copy in copies]
+            else:
+                backend.nodes += copies
             self._copies[key] = copies[0]
             # Whoever made it keeps it until it has been copied.
             watcher = Tensor((0,), 0, (source,), root=Tensor((0,), 0))
@@ -130,15 +135,25 @@ def _home(tensor: Tensor) -> int:
 
 
 def _span(source: Tensor) -> int:
-    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so takes the room of the whole."""
+    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so the room of all but the last rest."""
     root = source.root
     if not source.is_view or root is None:
         return source.size
-    return root.size if _rows(source) == _rows(root) else source.size
+    rows = _common_rows(source.shape, root.shape)
+    return source.size if rows == 1 else root.size - (root.size - source.size) // rows
 
 
-def _rows(tensor: Tensor) -> int:
-    return next((extent for extent in reversed(tensor.shape) if extent > 1), 1)
+def _common_rows(one: Shape, other: Shape) -> int:
+    """The extents that both end in, multiplied."""
+    rows = 1
+    pairs = zip(_extents(one), _extents(other), strict=False)
+    for extent, _ in takewhile(lambda pair: pair[0] == pair[1], pairs):
+        rows *= extent
+    return rows
+
+
+def _extents(shape: Shape) -> Iterator[int]:
+    return (extent for extent in reversed(shape) if extent > 1)
 
 
 def _reads(node: Tensor) -> tuple[Tensor, ...]:
