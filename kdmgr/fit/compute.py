@@ -77,7 +77,7 @@ def add_layer_inputs(
 
     size = width * min(options.n_ctx * options.n_parallel, options.n_ubatch) * F32
     size *= PIPELINE_COPIES if _is_pipeline(places, len(buffers.devices)) else 1
-    chosen = set(choose_layers(shape, layer_kinds(shape), places))
+    chosen = set(choose_layers(layer_kinds(shape), places))
     left_out = [place.device for layer, place in enumerate(places[:-1]) if layer not in chosen]
     devices = (
         held if held is None or device == first else held + left_out.count(device) * size

@@ -8,6 +8,7 @@ from __future__ import annotations
 from kdmgr.fit.graph.allocator import HOST, Tensor
 from kdmgr.fit.graph.builder import F16, F32, Graph
 from kdmgr.fit.graph.context import CacheInputs, Context, Heads
+from kdmgr.fit.graph.traits import rotates
 from kdmgr.gguf.weights import LayerTensors
 
 Qkv = tuple[Tensor, Tensor | None, Tensor | None]
@@ -53,9 +54,8 @@ def self_attention(context: Context, value: Tensor, layer: LayerTensors, index: 
     """Attention of a plain layer: project, normalise, rotate by position, attend, project."""
     graph, heads, traits = context.graph, context.heads(index), context.traits
     q, k, v = make_qkv(context, value, layer, heads)
-    if traits.positional and not (traits.slides_by_position and not context.attention.slides[index]):
-        q = _place_by_position(context, q, layer, "attn_q_norm")
-        k = _place_by_position(context, k, layer, "attn_k_norm")
+    q = place_by_position(context, q, layer, "attn_q_norm", index)
+    k = place_by_position(context, k, layer, "attn_k_norm", index)
     if traits.scales_q:
         q = graph.each(q)
     if traits.temperature:
@@ -133,7 +133,10 @@ def feed_forward(context: Context, value: Tensor, layer: LayerTensors, suffix: s
     return project(graph, hidden, layer, down)
 
 
-def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
+def place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str, index: int) -> Tensor:
+    """Q or K with its norm, if there is one, and rotated by position where layer `index` does that."""
+    if not context.traits.positional:
+        return value
     if context.traits.norms_rotated:
         return layer_norm(context.graph, rotate_by_position(context, value), layer, name)
     if name in layer and context.traits.flat_qk_norm:
@@ -141,7 +144,7 @@ def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, nam
         value = context.graph.view(layer_norm(context.graph, value.sources[0], layer, name), value.shape)
     elif name in layer:
         value = layer_norm(context.graph, value, layer, name)
-    return rotate_by_position(context, value)
+    return rotate_by_position(context, value) if rotates(context.traits, context.attention, index) else value
 
 
 def rotate_by_position(context: Context, value: Tensor) -> Tensor:

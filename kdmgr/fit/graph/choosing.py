@@ -1,36 +1,67 @@
-"""Which layers a graph needs: further ones of the same kinds in the same place change nothing about its memory."""
+"""Which layers a graph needs: further ones that repeat what is there change nothing about its memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
 
-from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.graph.traits import find_traits, rotates
 from kdmgr.gguf.shape import ModelShape
 
-# Layers of one kind beyond these change nothing: the allocator has found its steady state. States that are copied
-# between host and device leave more gaps.
-_REPEATS, _REPEATS_ON_HOST = 6, 6
+# Equal layers beyond these change nothing: the allocator has found its steady state.
+_REPEATS = 6
+# Nor do further repetitions of a pattern of several layers.
+_PATTERNS = 4
+_LONGEST_PATTERN = 8
 
 
 def layer_kinds(shape: ModelShape) -> list[int]:
-    """For each layer a number that tells kinds of layers apart: by their tensors, their window, their cache."""
+    """For each layer a number that tells kinds of layers apart: by tensors, window, cache and rotation."""
     attention, kind_of = shape.attention, shape.layers.kind_of
     if attention is None:
         return list(kind_of)
-    return [4 * kind + 2 * attention.slides[layer] + attention.caches[layer] for layer, kind in enumerate(kind_of)]
+    traits = find_traits(shape.architecture)
+    return [
+        8 * kind + 4 * attention.slides[layer] + 2 * attention.caches[layer] + rotates(traits, attention, layer)
+        for layer, kind in enumerate(kind_of)
+    ]
 
 
-def choose_layers(shape: ModelShape, kinds: Sequence[int], places: Sequence[Place]) -> list[int]:
-    """Every kind of layer in every place: of a run of equal layers the first few, and the last.
-
-    A long run is cut by an even number, since two layers may take turns at the same gaps.
-    """
-    repeats = _REPEATS_ON_HOST if shape.recurrent and any(place.device == HOST for place in places) else _REPEATS
+def choose_layers(kinds: Sequence[int], places: Sequence[Place]) -> list[int]:
+    """Of the layers in each place, by their kinds, those that a graph needs. The last one is always among them."""
     chosen: list[int] = []
-    for _, group in groupby(range(shape.n_layer), lambda index: (kinds[index], places[index])):
-        run = list(group)
-        kept = min(len(run), repeats + (len(run) - repeats) % 2)
-        chosen += [*run[: kept - 1], run[-1]]
+    start = 0
+    for _, group in groupby(places[: len(kinds)]):
+        end = start + len(list(group))
+        chosen += _shorten(kinds, start, end)
+        start = end
     return chosen
+
+
+def _shorten(kinds: Sequence[int], start: int, end: int) -> list[int]:
+    """The layers from `start` to `end`, without the middle of every long repetition.
+
+    It is cut by an even number of periods, since two layers may take turns at the same gaps.
+    """
+    chosen: list[int] = []
+    while start < end:
+        period, length = _find_repetition(kinds, start, end)
+        kept = _REPEATS if period == 1 else _PATTERNS
+        cut = max(length // period - kept, 0) // 2 * 2 * period
+        stays = (kept - 1) * period if cut else length
+        chosen += [*range(start, start + stays), *range(start + stays + cut, start + length)]
+        start += length
+    return chosen
+
+
+def _find_repetition(kinds: Sequence[int], start: int, end: int) -> tuple[int, int]:
+    """The shortest period that repeats often enough from `start` on, and for how many layers; else one layer."""
+    for period in range(1, _LONGEST_PATTERN + 1):
+        stop = start + period
+        while stop < end and kinds[stop] == kinds[stop - period]:
+            stop += 1
+        least = _REPEATS if period == 1 else _PATTERNS
+        if stop - start >= (least + 2) * period:
+            return period, stop - start
+    return 1, 1
