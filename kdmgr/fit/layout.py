@@ -88,7 +88,7 @@ class Costs:
 
     def _signature(self, places: Sequence[Place]) -> tuple[object, ...]:
         """What the graph depends on: the layers in it, by kind, and where they lie."""
-        chosen = choose_layers(self._kinds, places)
+        chosen = choose_layers(self._kinds, places, has_states=self.shape.recurrent is not None)
         return (places[-1], *((self._kinds[layer], places[layer]) for layer in chosen))
 
     def shares(self, places: Sequence[Place], *, projected: bool = False) -> dict[int, Share]:

@@ -35,7 +35,7 @@ def build_graph(
     rows = look_up_per_layer(context) if shape.architecture == "gemma4" else None
     features = embed(context)
     value = context.graph.view(features, (n_embd, features.shape[1])) if shape.n_deepstack else features
-    layers = choose_layers(layer_kinds(shape), places)
+    layers = choose_layers(layer_kinds(shape), places, has_states=shape.recurrent is not None)
     context.graph.place = places[0]
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
