@@ -71,8 +71,8 @@ class Costs:
 
     def compute(self, places: Sequence[Place], *, projected: bool = False) -> ComputeBuffers:
         """Scratch memory in each place. Layouts that differ only in how many layers of a kind there are share it."""
-        # On one device, what is projected is what is taken.
-        projected = projected and places[0].device != places[-1].device
+        # On one device, or with a part on the host, what is projected is what is taken.
+        projected = projected and HOST != places[0].device != places[-1].device != HOST
         key = (projected, *self._signature(places))
         if key not in self._buffers:
             # Even without a layer the first device works: large batches are sent there.

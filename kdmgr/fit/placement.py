@@ -145,6 +145,8 @@ def _is_whole(places: Sequence[Place]) -> bool:
 
 
 def _within(costs: Costs, places: Sequence[Place], limits: Sequence[int]) -> bool:
+    if any(costs.at_least(places, index) > limit for index, limit in enumerate(limits)):
+        return False
     shares = costs.shares(places, projected=True)
     return all(shares[index].known <= limit for index, limit in enumerate(limits))
 

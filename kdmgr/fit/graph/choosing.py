@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.graph.traits import find_traits, rotates
 from kdmgr.gguf.shape import ModelShape
 
-# Equal layers beyond the first number, and patterns of several layers beyond the second, change nothing: the allocator
-# has found its steady state. States that are copied between host and devices leave more gaps.
-_KEPT, _KEPT_STATES = (4, 2), (8, 4)
 _LONGEST_PATTERN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Enough:
+    """How many equal layers, and repetitions of a pattern of several, bring the allocator to its steady state."""
+
+    layers: int
+    patterns: int
+    in_pairs: bool = False
+    """Whether even a pattern of an even number of layers may take turns with the next one."""
+
+    def step(self, period: int) -> int:
+        """Layers that can be left out without a change: an even number, as two may take turns at the same gaps."""
+        return 2 * period if period % 2 or self.in_pairs else period
+
+    def kept(self, period: int) -> int:
+        """Layers of `period` that are kept."""
+        return period * (self.layers if period == 1 else self.patterns)
+
+
+# What is copied between host and devices leaves more gaps, states above all.
+_UNDIVIDED, _DIVIDED, _DIVIDED_STATES = _Enough(4, 2), _Enough(4, 3), _Enough(8, 4, in_pairs=True)
 
 
 def layer_kinds(shape: ModelShape) -> list[int]:
@@ -29,39 +49,36 @@ def layer_kinds(shape: ModelShape) -> list[int]:
 
 def choose_layers(kinds: Sequence[int], places: Sequence[Place], *, has_states: bool = False) -> list[int]:
     """Of the layers in each place, by their kinds, those that a graph needs. The last one is always among them."""
-    divided = any(place != places[0] for place in places)
-    kept = _KEPT_STATES if has_states and divided else _KEPT
+    divided = any(place.device != places[0].device for place in places)
+    enough = (_DIVIDED_STATES if has_states else _DIVIDED) if divided else _UNDIVIDED
     chosen: list[int] = []
     start = 0
     for _, group in groupby(places[: len(kinds)]):
         end = start + len(list(group))
-        chosen += _shorten(kinds, start, end, kept)
+        chosen += _shorten(kinds, start, end, enough)
         start = end
     return chosen
 
 
-def _shorten(kinds: Sequence[int], start: int, end: int, kept: tuple[int, int]) -> list[int]:
-    """The layers from `start` to `end`, without the middle of every long repetition.
-
-    It is cut by an even number of periods, since two layers may take turns at the same gaps.
-    """
+def _shorten(kinds: Sequence[int], start: int, end: int, enough: _Enough) -> list[int]:
+    """The layers from `start` to `end`, without the middle of every long repetition."""
     chosen: list[int] = []
     while start < end:
-        period, length = _find_repetition(kinds, start, end, kept)
-        least = kept[period > 1]
-        cut = max(length // period - least, 0) // 2 * 2 * period
-        stays = (least - 1) * period if cut else length
+        period, length = _find_repetition(kinds, start, end, enough)
+        step = enough.step(period)
+        cut = max(length - enough.kept(period), 0) // step * step
+        stays = enough.kept(period) - period if cut else length
         chosen += [*range(start, start + stays), *range(start + stays + cut, start + length)]
         start += length
     return chosen
 
 
-def _find_repetition(kinds: Sequence[int], start: int, end: int, kept: tuple[int, int]) -> tuple[int, int]:
+def _find_repetition(kinds: Sequence[int], start: int, end: int, enough: _Enough) -> tuple[int, int]:
     """The shortest period that repeats often enough from `start` on, and for how many layers; else one layer."""
     for period in range(1, _LONGEST_PATTERN + 1):
         stop = start + period
         while stop < end and kinds[stop] == kinds[stop - period]:
             stop += 1
-        if stop - start >= (kept[period > 1] + 2) * period:
+        if stop - start >= enough.kept(period) + enough.step(period):
             return period, stop - start
     return 1, 1
