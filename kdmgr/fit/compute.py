@@ -34,12 +34,14 @@ def compute_buffers(
     *,
     widens_cache: bool = False,
     projected: bool = False,
+    layers: Sequence[int] | None = None,
 ) -> ComputeBuffers:
     """Scratch memory when layers lie at `places`: one for each layer, and one for the output layer.
 
     `widens_cache`: whether the devices copy a quantised cache to f16 in this memory. `projected`: as the engine
     projects it before a load, when it does not yet keep each layer's norms on the layer's device; on several
-    devices the load itself then takes a little less.
+    devices the load itself then takes a little less. `layers`: those of the graph that are built; None for as many
+    as tell the memory.
     """
     attention, n_embd = shape.attention, shape.n_embd
     if attention is None or n_embd is None:
@@ -47,7 +49,7 @@ def compute_buffers(
     from kdmgr.fit.graph.model import build_graph
     from kdmgr.fit.graph.schedule import Schedule
 
-    context = build_graph(shape, options, attention, n_embd, places)
+    context = build_graph(shape, options, attention, n_embd, places, layers)
     if not n_devices:
         return ComputeBuffers(context.graph.allocate(), ())
     pipelined = _is_pipeline(places, n_devices)

@@ -92,16 +92,10 @@ def test_states_for_tokens_that_may_be_taken_back(model: str, n_parallel: int, t
 
 
 # Half of the layers on the host, the batch on the device: where its scratch memory is known to be off, in MiB.
-# Embedders add their inputs in another order; gemma 3n and falcon-h1 mix what lies here and there in each layer.
-HALF_OFF = {
-    "bge-large-en-v1.5": 3,
-    "embeddinggemma-300m": 2,
-    "falcon-h1-0.5b": 3,
-    "gemma-3n-e4b": 8,
-    "jais-13b": 0.1,
-    "minicpm3-4b": 0.2,
-    "nomic-embed-v2-moe": 2,
-}
+# Gemma 3n and falcon-h1 mix what lies here and there in each layer.
+HALF_OFF = {"embeddinggemma-300m": 1.6, "falcon-h1-0.5b": 2.1, "gemma-3n-e4b": 46, "gemma-4-26b-a4b": 2.2}
+# As a pipeline over two devices.
+PAIR_OFF = {"embeddinggemma-300m": 0.6, "gemma-3n-e4b": 141, "gemma-4-e4b": 5.1, "granite-4.0-h-tiny": 6.1}
 HALVES: list[dict[str, Any]] = [
     {"n_ctx": 8192},
     {"n_ctx": 65536},
@@ -131,6 +125,21 @@ def test_a_model_half_on_the_host_takes_what_the_plan_says(turn: int, model: str
     within = HALF_OFF.get(model, COMPUTE_WITHIN) * MIB
     assert planned.devices[0] == pytest.approx(real.shares["CUDA0"].compute, abs=within)
     assert planned.host == pytest.approx(real.shares["CPU"].compute, abs=0.1 * MIB)
+
+
+@pytest.mark.parametrize(("turn", "model"), some_models())
+def test_a_pipeline_takes_what_the_plan_says(turn: int, model: str, tmp_path: Path) -> None:
+    path = write_sparse(RECIPES[model], tmp_path)
+    shape = read_file_shape(path)
+    asked = variant_for(shape, VARIANTS[turn % len(VARIANTS)])
+    real = project(path, [HUGE_MIB, HUGE_MIB], **asked)
+    machine = paper_machine([HUGE_MIB // 1024] * 2)
+    costs = make_costs(shape, resolve(options_of(asked), shape, machine), machine.devices)
+    planned = costs.shares(lay_out(costs, machine.devices), projected=True)
+    within = PAIR_OFF.get(model, COMPUTE_WITHIN) * MIB
+    for where, name in ((0, "CUDA0"), (1, "CUDA1"), (HOST, "CPU")):
+        assert planned[where].weights / MIB == pytest.approx(real.shares[name].model / MIB, abs=0.2)
+        assert planned[where].compute == pytest.approx(real.shares[name].compute, abs=within)
 
 
 BY_HAND = [

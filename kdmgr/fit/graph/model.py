@@ -28,14 +28,19 @@ def build_graph(
     attention: Attention,
     n_embd: int,
     places: Sequence[Place],
+    layers: Sequence[int] | None = None,
 ) -> Context:
-    """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie."""
+    """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie.
+
+    `layers` are those that are built; None for as many as tell the memory.
+    """
     context = make_context(shape, options, attention, n_embd, find_traits(shape.architecture))
     # Gemma 4 looks up all it reads of the host before anything else.
     rows = look_up_per_layer(context) if shape.architecture == "gemma4" else None
     features = embed(context)
     value = context.graph.view(features, (n_embd, features.shape[1])) if shape.n_deepstack else features
-    layers = choose_layers(layer_kinds(shape), places, has_states=shape.recurrent is not None)
+    if layers is None:
+        layers = choose_layers(layer_kinds(shape), places, has_states=shape.recurrent is not None)
     context.graph.place = places[0]
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
