@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.tables import MIB, SUMMARY, Pair, beside, print_table, summarise
 from kdmgr.fit.graph.allocator import HOST
-from kdmgr.fit.layout import Costs, Slot
+from kdmgr.fit.graph.builder import Kept, Place
+from kdmgr.fit.layout import Costs, Share
 from kdmgr.fit.options import RunOptions, cache_type, resolve
-from kdmgr.fit.placement import place
+from kdmgr.fit.placement import lay_out, make_costs
 from kdmgr.gguf.shape import ModelShape
 from tests.fit.test_architectures import COPIES_TABLE, fit_to
 from tests.fit.test_devices import HUGE_MIB, VARIANTS, options_of, placed_by_engine
@@ -193,7 +194,8 @@ def compare_on_gpu(path: Path, name: str, variant: dict[str, Any]) -> Sizes:
     asked = {**variant, "n_ctx": min(variant["n_ctx"], RECIPES[name].n_ctx_train)}
     found = shape(name)
     real = project(path, [HUGE_MIB], **asked)
-    shares = Costs(found, resolve(options_of(asked), found, CPU_ONLY), 1).shares([Slot(0)] * (found.n_layer + 1))
+    costs = Costs(found, resolve(options_of(asked), found, CPU_ONLY), 1, widens_cache=True)
+    shares = costs.shares([Place(0)] * costs.n_layers)
     gpu, host = shares[0], shares[HOST]
     told = " ".join(f"{key}={value}" for key, value in asked.items())
     on_gpu, on_host = real.shares["CUDA0"], real.shares["CPU"]
@@ -221,13 +223,13 @@ def report_pair(files: dict[str, Path], names: Sequence[str]) -> None:
 
 def compare_on_pair(path: Path, name: str) -> Sizes:
     """The plan beside what the engine would put on two equal devices with room for any model."""
-    found, machine = shape(name), paper_machine([HUGE_MIB // 1024] * 2)
+    found = shape(name)
     n_ctx = min(4096, RECIPES[name].n_ctx_train)
     real = project(path, [HUGE_MIB] * 2, n_ctx)
-    plan = place(found, resolve(RunOptions(n_ctx=n_ctx), found, machine), machine)
+    _, planned_shares = lay(found, [HUGE_MIB // 1024] * 2, n_ctx)
     sizes: dict[str, tuple[float, float]] = {}
-    for index, device in enumerate(plan.devices):
-        parts, share = device.components, real.shares[f"CUDA{index}"]
+    for index in range(2):
+        parts, share = planned_shares[index], real.shares[f"CUDA{index}"]
         sizes[f"GPU {index} weights"] = (parts.weights, share.model)
         sizes[f"GPU {index} KV cache and states"] = ((parts.kv_cache or 0) + (parts.recurrent or 0), share.context)
         sizes[f"GPU {index} compute"] = (parts.compute or 0, share.compute)
@@ -237,6 +239,15 @@ def compare_on_pair(path: Path, name: str) -> Sizes:
     }
 
 
+def lay(found: ModelShape, free_gib: Sequence[float], n_ctx: int) -> tuple[list[Place], dict[int, Share]]:
+    """Where the plan puts every layer, and what each place holds as the engine reckons before it loads."""
+    machine = paper_machine(free_gib)
+    options = resolve(RunOptions(n_ctx=n_ctx, keeps_margin=True), found, machine)
+    costs = make_costs(found, options, machine.devices)
+    places = lay_out(costs, machine.devices)
+    return places, costs.shares(places, projected=True)
+
+
 def report_divided(files: dict[str, Path], *, quick: bool) -> None:
     """(d) Devices too small for the model, or several of them: where the engine's own fit puts the layers."""
     machines = QUICK_MACHINES if quick else MACHINES
@@ -244,8 +255,8 @@ def report_divided(files: dict[str, Path], *, quick: bool) -> None:
     jobs = [(name, machine, n_ctx) for name in DIVIDED for machine in machines for n_ctx in contexts]
     answers = in_parallel(lambda job: compare_divided(files[job[0]], *job), jobs)
     print_table(
-        "Divided: layers on each GPU, and how many of them leave their experts on the host",
-        ("model", "GPUs, GiB", "context", "layers", "engine", "without experts", "engine", "GPU compute, worst"),
+        "Divided: layers on each GPU, and how many of them are not whole there",
+        ("model", "GPUs, GiB", "context", "layers", "engine", "in part", "engine", "GPU compute, worst"),
         [row for row, _ in answers],
     )
     same = [sizes for _, sizes in answers if sizes]
@@ -255,22 +266,23 @@ def report_divided(files: dict[str, Path], *, quick: bool) -> None:
 
 def compare_divided(path: Path, name: str, free_gib: list[int], n_ctx: int) -> tuple[tuple[str, ...], Sizes]:
     """A row of the table; and the sizes on the devices, summed, where the layers lie as the engine lays them."""
-    found, machine = shape(name), paper_machine(free_gib)
+    found = shape(name)
     real = project(path, [free * 1024 for free in free_gib], n_ctx)
-    plan = place(found, resolve(RunOptions(n_ctx=n_ctx), found, machine), machine)
+    places, planned = lay(found, free_gib, n_ctx)
     _, without_experts = placed_by_engine(real, found)
     counts = layers_by_engine(real, found, len(free_gib))
-    ours = [device.n_layers for device in plan.devices]
+    ours = [sum(place.device == index for place in places) for index in range(len(free_gib))]
+    in_part = sum(place.device != HOST and place.kept is not Kept.ALL for place in places)
     shares = [real.shares[f"CUDA{index}"] for index in range(len(ours))]
-    parts = [device.components for device in plan.devices]
+    parts = [planned[index] for index in range(len(ours))]
     compute = [
         Pair("", (part.compute or 0) / MIB, share.compute / MIB) for part, share in zip(parts, shares, strict=True)
     ]
     worst = max(compute, key=lambda pair: abs(pair.share))
     gpus = "+".join(map(str, free_gib))
-    layers = (_join(ours), _join(counts), str(plan.n_expert_layers), str(without_experts))
+    layers = (_join(ours), _join(counts), str(in_part), str(without_experts))
     row = (name, gpus, str(n_ctx), *layers, f"{worst.share:+.1%}")
-    if ours != counts or plan.n_expert_layers != without_experts:
+    if ours != counts or in_part != without_experts:
         return row, {}
     sizes = {
         "GPU weights": (sum(part.weights for part in parts), sum(share.model for share in shares)),

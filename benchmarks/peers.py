@@ -26,7 +26,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.tables import MIB, mib, print_table
-from kdmgr.fit.layout import Costs, Slot
+from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.layout import Costs
 from kdmgr.fit.options import RunOptions, resolve
 from kdmgr.fit.placement import place
 from kdmgr.gguf.shape import ModelShape
@@ -158,7 +159,7 @@ def ask_all(path: Path, shape: ModelShape, n_ctx: int, peers: Peers) -> dict[str
 def ask_kdmgr(shape: ModelShape, n_ctx: int) -> Said:
     """The plan for one device, without the driver's own memory, which the engine's figures leave out too."""
     options = resolve(RunOptions(n_ctx=n_ctx), shape, CPU_ONLY)
-    share = Costs(shape, options, 1).shares([Slot(0)] * (shape.n_layer + 1))[0]
+    share = Costs(shape, options, 1).shares([Place(0)] * (shape.n_layer + 1))[0]
     return Said((share.kv_cache or 0) + share.recurrent, share.compute, share.known)
 
 

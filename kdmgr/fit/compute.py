@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.graph.allocator import HOST
+from kdmgr.fit.graph.builder import PIPELINE_COPIES, Kept, Place
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
 
@@ -26,24 +27,74 @@ class ComputeBuffers:
 
 
 def compute_buffers(
-    shape: ModelShape, options: ResolvedOptions, places: Sequence[Place], n_devices: int
+    shape: ModelShape,
+    options: ResolvedOptions,
+    places: Sequence[Place],
+    n_devices: int,
+    *,
+    widens_cache: bool = False,
+    projected: bool = False,
+    layers: Sequence[int] | None = None,
 ) -> ComputeBuffers:
-    """Scratch memory when layers lie at `places`: one for each layer, and one for the output layer."""
+    """Scratch memory when layers lie at `places`: one for each layer, and one for the output layer.
+
+    `widens_cache`: whether the devices copy a quantised cache to f16 in this memory. `projected`: as the engine
+    projects it before a load, when it does not yet keep each layer's norms on the layer's device; on several
+    devices the load itself then takes a little less. `layers`: those of the graph that are built; None for as many
+    as tell the memory.
+    """
     attention, n_embd = shape.attention, shape.n_embd
     if attention is None or n_embd is None:
         return ComputeBuffers(None, (None,) * n_devices)
     from kdmgr.fit.graph.model import build_graph
     from kdmgr.fit.graph.schedule import Schedule
 
-    context = build_graph(shape, options, attention, n_embd, places)
+    context = build_graph(shape, options, attention, n_embd, places, layers)
     if not n_devices:
         return ComputeBuffers(context.graph.allocate(), ())
-    used = {place.device for place in places}
-    # A pipeline over devices needs every layer on one of them (llama-context.cpp, `pipeline_parallel`).
-    pipelined = n_devices > 1 and all(place.device >= 0 and not place.experts_on_host for place in places)
-    schedule = Schedule(context.graph, n_devices, pipelined=pipelined and len(used) > 1)
+    pipelined = _is_pipeline(places, n_devices)
+    schedule = Schedule(
+        context.graph,
+        n_devices,
+        pipelined=pipelined,
+        widens_cache=widens_cache,
+        pins_norms=not projected and _is_wholly_on_devices(places),
+    )
     host, devices = schedule.sizes()
     return ComputeBuffers(host, devices)
+
+
+def add_layer_inputs(
+    buffers: ComputeBuffers, shape: ModelShape, options: ResolvedOptions, places: Sequence[Place]
+) -> ComputeBuffers:
+    """`buffers` with the layers' own inputs (gemma 3n, gemma 4), each copied to where its layer is.
+
+    The graph holds only some of the layers, and so only some of these.
+    """
+    width = shape.layers.kinds[0].rows("inp_gate") if shape.layers.kinds else 0
+    first = next((place.device for place in places if place.device != HOST), HOST)
+    if not width or shape.attention is None or places[-1].device == first:
+        return buffers
+    from kdmgr.fit.graph.choosing import choose_layers, layer_kinds
+
+    size = width * min(options.n_ctx * options.n_parallel, options.n_ubatch) * F32
+    size *= PIPELINE_COPIES if _is_pipeline(places, len(buffers.devices)) else 1
+    chosen = set(choose_layers(layer_kinds(shape), places))
+    left_out = [place.device for layer, place in enumerate(places[:-1]) if layer not in chosen]
+    devices = (
+        held if held is None or device == first else held + left_out.count(device) * size
+        for device, held in enumerate(buffers.devices)
+    )
+    return ComputeBuffers(buffers.host, tuple(devices))
+
+
+def _is_wholly_on_devices(places: Sequence[Place]) -> bool:
+    return all(place.device != HOST for place in places)
+
+
+def _is_pipeline(places: Sequence[Place], n_devices: int) -> bool:
+    """Whether devices work in turns: every layer must be on one, and whole (llama-context.cpp)."""
+    return n_devices > 1 and all(place.device != HOST and place.kept is Kept.ALL for place in places)
 
 
 def output_buffer(shape: ModelShape, options: ResolvedOptions) -> int | None:

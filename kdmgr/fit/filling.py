@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kdmgr.fit.graph.allocator import HOST
-from kdmgr.fit.layout import Costs, Kept, Slot
+from kdmgr.fit.graph.builder import Kept, Place
+from kdmgr.fit.layout import Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +30,28 @@ class Load:
         return self.n_layer - self.n_part
 
 
-def fill(costs: Costs, targets: Sequence[int]) -> list[Slot]:
+def fill(costs: Costs, targets: Sequence[int]) -> list[Place]:
     """The layout that leaves no device with more than its target, in bytes."""
     loads = _fill_back_to_front(costs, targets)
     if costs.shape.experts is not None and _dense_parts_fit(costs, targets):
         loads = _return_experts(costs, targets, loads)
-    return make_slots(costs.n_layers, loads)
+    return make_places(costs.n_layers, loads)
 
 
-def make_slots(n_layers: int, loads: Sequence[Load]) -> list[Slot]:
-    """One slot for each layer and the output layer: the host's first, then each device's."""
-    slots = [Slot()] * (n_layers - sum(load.n_layer for load in loads))
+def make_places(n_layers: int, loads: Sequence[Load]) -> list[Place]:
+    """One place for each layer and the output layer: the host's first, then each device's."""
+    places = [Place()] * (n_layers - sum(load.n_layer for load in loads))
     for device, load in enumerate(loads):
-        slots += [Slot(device)] * load.n_full
+        places += [Place(device)] * load.n_full
         for index in range(load.n_part):
             first = index == 0
-            slots.append(Slot(device, load.kept if first else Kept.DENSE, load.overflow if first else HOST))
+            places.append(Place(device, load.kept if first else Kept.DENSE, load.overflow if first else HOST))
     # The output layer has no parts; where the last device keeps none of a layer whole, it is last all the same.
-    return [*slots[:-1], Slot(slots[-1].device)]
+    return [*places[:-1], Place(places[-1].device)]
 
 
 def _memory(costs: Costs, loads: Sequence[Load]) -> list[int]:
-    shares = costs.shares(make_slots(costs.n_layers, loads))
+    shares = costs.shares(make_places(costs.n_layers, loads), projected=True)
     return [shares[device].known for device in range(costs.n_devices)]
 
 
@@ -154,8 +155,12 @@ def _add_part_of_layer(
 
 def _holds(costs: Costs, targets: Sequence[int], loads: Sequence[Load], device: int, kept: Kept) -> bool:
     trial = [*loads[:device], replace(loads[device], kept=kept), *loads[device + 1 :]]
-    memory = _memory(costs, trial)
-    return all(memory[each] < targets[each] for each in (device, device + 1) if each < len(memory))
+    places = make_places(costs.n_layers, trial)
+    touched = [each for each in (device, device + 1) if each < costs.n_devices]
+    if any(costs.at_least(places, each) >= targets[each] for each in touched):
+        return False
+    shares = costs.shares(places, projected=True)
+    return all(shares[each].known < targets[each] for each in touched)
 
 
 class _Search:
@@ -187,14 +192,14 @@ class _Search:
     def _largest_below(self, room: int, limit: int) -> int:
         return _largest(lambda n: self._bare(n) <= room, limit)
 
-    def _slots(self, n: int) -> list[Slot]:
-        return make_slots(self._costs.n_layers, self._layout(n))
+    def _places(self, n: int) -> list[Place]:
+        return make_places(self._costs.n_layers, self._layout(n))
 
     def _bare(self, n: int) -> int:
-        return self._costs.at_least(self._slots(n), self._device)
+        return self._costs.at_least(self._places(n), self._device)
 
     def _known(self, n: int) -> int:
-        return self._costs.shares(self._slots(n))[self._device].known
+        return self._costs.shares(self._places(n), projected=True)[self._device].known
 
 
 def _largest(holds: Callable[[int], bool], limit: int) -> int:

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
-from kdmgr.fit.compute import ComputeBuffers, compute_buffers
+from kdmgr.fit.compute import ComputeBuffers, add_layer_inputs, compute_buffers
 from kdmgr.fit.graph.allocator import HOST
-from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.graph.builder import Kept, Place
+from kdmgr.fit.graph.choosing import choose_layers, layer_kinds
 from kdmgr.fit.kv_cache import layer_bytes, state_bytes
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
-
-
-class Kept(IntEnum):
-    """How much of a layer's weights its device keeps; the rest overflows (common/fit.cpp, `LAYER_FRACTION`)."""
-
-    ATTENTION = 1
-    UP = 2
-    UP_AND_GATE = 3
-    DENSE = 4
-    """Everything but the routed experts."""
-    ALL = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One layer's place."""
-
-    device: int = HOST
-    kept: Kept = Kept.ALL
-    overflow: int = HOST
-    """Where the rest goes: the host, or another device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,63 +56,65 @@ class _Tally:
 class Costs:
     """What the layers of one model cost with one set of options, wherever they lie."""
 
-    def __init__(self, shape: ModelShape, options: ResolvedOptions, n_devices: int) -> None:
+    def __init__(
+        self, shape: ModelShape, options: ResolvedOptions, n_devices: int, *, widens_cache: bool = False
+    ) -> None:
+        self._widens_cache = widens_cache
         self.shape = shape
         self.options = options
         self.n_devices = n_devices
         self.n_layers = shape.n_layer + 1
         self.kv = layer_bytes(shape.attention, options) if shape.attention else None
         self.recurrent = state_bytes(shape, options)
+        self._kinds = layer_kinds(shape)
         self._buffers: dict[tuple[object, ...], ComputeBuffers] = {}
 
-    def compute(self, slots: Sequence[Slot]) -> ComputeBuffers:
+    def compute(self, places: Sequence[Place], *, projected: bool = False) -> ComputeBuffers:
         """Scratch memory in each place. Layouts that differ only in how many layers of a kind there are share it."""
-        places = [Place(slot.device, slot.kept is not Kept.ALL and slot.device != HOST) for slot in slots]
-        key = self._signature(places)
+        # On one device, or with a part on the host, what is projected is what is taken.
+        projected = projected and HOST != places[0].device != places[-1].device != HOST
+        key = (projected, *self._signature(places))
         if key not in self._buffers:
-            on_devices = any(place.device != HOST for place in places)
-            n_devices = self.n_devices if on_devices else 0
-            buffers = compute_buffers(self.shape, self.options, places, n_devices)
-            if not on_devices:
-                buffers = ComputeBuffers(buffers.host, (0,) * self.n_devices)
-            self._buffers[key] = buffers
-        return self._buffers[key]
+            # Even without a layer the first device works: large batches are sent there.
+            self._buffers[key] = compute_buffers(
+                self.shape,
+                self.options,
+                places,
+                self.n_devices,
+                widens_cache=self._widens_cache,
+                projected=projected,
+            )
+        return add_layer_inputs(self._buffers[key], self.shape, self.options, places)
 
     def _signature(self, places: Sequence[Place]) -> tuple[object, ...]:
-        runs: list[tuple[int, Place]] = []
-        counts: list[int] = []
-        for kind, place in zip((*self.shape.layers.kind_of, -1), places, strict=True):
-            if runs and runs[-1] == (kind, place):
-                counts[-1] = min(counts[-1] + 1, 3)
-            else:
-                runs.append((kind, place))
-                counts.append(1)
-        return (*zip(runs, counts, strict=True),)
+        """What the graph depends on: the layers in it, by kind, and where they lie."""
+        chosen = choose_layers(self._kinds, places, has_states=self.shape.recurrent is not None)
+        return (places[-1], *((self._kinds[layer], places[layer]) for layer in chosen))
 
-    def shares(self, slots: Sequence[Slot]) -> dict[int, Share]:
-        """What each place holds: devices by index, and HOST."""
-        buffers = self.compute(slots)
-        held = {place: tally.total() for place, tally in self._count(slots).items()}
+    def shares(self, places: Sequence[Place], *, projected: bool = False) -> dict[int, Share]:
+        """What each place holds: devices by index, and HOST. `projected`: as the engine's own fit reckons."""
+        buffers = self.compute(places, projected=projected)
+        held = {place: tally.total() for place, tally in self._count(places).items()}
         held[HOST] = replace(held[HOST], compute=buffers.host)
         for device in range(self.n_devices):
             held[device] = replace(held[device], compute=buffers.devices[device])
         return held
 
-    def at_least(self, slots: Sequence[Slot], device: int) -> int:
+    def at_least(self, places: Sequence[Place], device: int) -> int:
         """Bytes on `device` without its scratch memory: a bound that is quick to tell."""
-        return self._count(slots)[device].total().known
+        return self._count(places)[device].total().known
 
-    def _count(self, slots: Sequence[Slot]) -> dict[int, _Tally]:
+    def _count(self, places: Sequence[Place]) -> dict[int, _Tally]:
         weights = self.shape.weights
         held = {place: _Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
         held[HOST].weights = weights.input
-        for layer, slot in enumerate(slots[:-1]):
-            kept, reads = self._weights(layer, slot.kept)
-            held[slot.device].add(kept, reads, self.kv[layer] if self.kv else 0, self.recurrent[layer])
+        for layer, place in enumerate(places[:-1]):
+            kept, reads = self._weights(layer, place.kept)
+            held[place.device].add(kept, reads, self.kv[layer] if self.kv else 0, self.recurrent[layer])
             rest = weights.blocks[layer] - kept
             if rest:
-                held[slot.overflow].add(rest, self._weights(layer, Kept.ALL)[1] - reads)
-        last = slots[-1].device
+                held[place.overflow].add(rest, self._weights(layer, Kept.ALL)[1] - reads)
+        last = places[-1].device
         output = weights.output_layer if last != HOST else weights.output
         held[last].add(output, weights.output + (weights.token_embd if weights.tied else 0))
         return held

@@ -93,6 +93,9 @@ class RunOptions:
     """Shares of the devices, set by hand; empty: by their free memory."""
     margin_bytes: int = MARGIN
     """What is left free on each device (LLAMA_ARG_FIT_TARGET)."""
+    keeps_margin: bool = False
+    """Whether layers go to the host rather than that the margin is touched, as with `--fit`; else only where the
+    whole model does not fit without it."""
     projector_bytes: int = 0
     """Weights of an image or audio projector, which goes to the main device."""
     extra_bytes: int = 0
@@ -133,6 +136,7 @@ class ResolvedOptions:
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
     margin_bytes: int = MARGIN
+    keeps_margin: bool = False
     projector_bytes: int = 0
     extra_bytes: int = 0
     gpu_overhead_bytes: int = 0
@@ -181,6 +185,7 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         main_gpu=options.main_gpu,
         tensor_split=options.tensor_split,
         margin_bytes=options.margin_bytes,
+        keeps_margin=options.keeps_margin,
         projector_bytes=options.projector_bytes,
         extra_bytes=options.extra_bytes,
         gpu_overhead_bytes=options.gpu_overhead_bytes,

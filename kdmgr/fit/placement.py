@@ -13,8 +13,9 @@ from kdmgr.fit.compute import output_buffer
 from kdmgr.fit.estimator import Estimate, estimate
 from kdmgr.fit.filling import fill, split_by_share
 from kdmgr.fit.graph.allocator import HOST
-from kdmgr.fit.layout import Costs, Kept, Share, Slot
-from kdmgr.fit.machine import Device, Machine
+from kdmgr.fit.graph.builder import Kept, Place
+from kdmgr.fit.layout import Costs, Share
+from kdmgr.fit.machine import Backend, Device, Machine
 from kdmgr.fit.options import MARGIN, EngineBuild, ResolvedOptions, SplitMode
 from kdmgr.fit.overhead import device_overhead, host_overhead
 from kdmgr.fit.plan import Components, DevicePlan, MemoryPlan
@@ -33,11 +34,16 @@ def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> Memo
     chosen = _choose_devices(shape, options, devices)
     if options.n_gpu_layers == 0 or not chosen:
         costs = Costs(shape, options, 0)
-        return _assemble(costs, machine, (), [Slot()] * costs.n_layers)
-    costs = Costs(shape, options, len(chosen))
+        return _assemble(costs, machine, (), [Place()] * costs.n_layers)
+    costs = make_costs(shape, options, chosen)
     if options.split_mode is SplitMode.ROW and len(chosen) > 1:
         return _split_rows(costs, machine, chosen)
-    return _assemble(costs, machine, chosen, _lay_out(costs, chosen))
+    return _assemble(costs, machine, chosen, lay_out(costs, chosen))
+
+
+def make_costs(shape: ModelShape, options: ResolvedOptions, devices: Sequence[Device]) -> Costs:
+    """What the layers cost on `devices`."""
+    return Costs(shape, options, len(devices), widens_cache=_widens_cache(options, devices))
 
 
 def _follow_estimate(shape: ModelShape, options: ResolvedOptions, machine: Machine, estimated: Estimate) -> MemoryPlan:
@@ -47,21 +53,21 @@ def _follow_estimate(shape: ModelShape, options: ResolvedOptions, machine: Machi
     n_gpu_layers = 0
     if chosen:
         n_gpu_layers = estimated.n_layers if options.n_gpu_layers is None else options.n_gpu_layers
-    slots = _split_blocks_first(estimated, n_gpu_layers)
+    places = _split_blocks_first(estimated, n_gpu_layers)
     # Layers that only predict further tokens were counted, but lie beyond those that run.
-    slots = [*slots[: shape.n_layer], slots[-1]]
-    return replace(_assemble(costs, machine, chosen, slots), estimate=estimated)
+    places = [*places[: shape.n_layer], places[-1]]
+    return replace(_assemble(costs, machine, chosen, places), estimate=estimated)
 
 
-def _split_blocks_first(estimated: Estimate, n_gpu_layers: int) -> list[Slot]:
+def _split_blocks_first(estimated: Estimate, n_gpu_layers: int) -> list[Place]:
     """The last `n_gpu_layers` blocks; the output layer goes last (llama.cpp of 2025, src/llama-model.cpp)."""
     n_layers = estimated.n_model_layers
     count = min(n_gpu_layers, n_layers)
     start = max(n_layers - 1 - count, 0)
-    slots = [Slot()] * start
+    places = [Place()] * start
     for index, n in enumerate(split_by_share(count, estimated.device_layers) if count else ()):
-        slots += [Slot(index)] * n
-    return [*slots, *[Slot()] * (n_layers - len(slots))]
+        places += [Place(index)] * n
+    return [*places, *[Place()] * (n_layers - len(places))]
 
 
 def usable_devices(machine: Machine) -> tuple[Device, ...]:
@@ -86,6 +92,12 @@ def budget(device: Device) -> int:
     return max(device.free_bytes - (device_overhead(device).size or 0), 0)
 
 
+def _widens_cache(options: ResolvedOptions, devices: Sequence[Device]) -> bool:
+    """Whether the compute buffers hold an f16 copy of a quantised cache: CUDA and ROCm since May 2026."""
+    library = devices[0].backend in (Backend.CUDA, Backend.ROCM)
+    return library and options.engine_build.limits_outputs
+
+
 def _choose_devices(shape: ModelShape, options: ResolvedOptions, devices: tuple[Device, ...]) -> tuple[Device, ...]:
     if len(devices) < 2:
         return devices
@@ -108,7 +120,8 @@ def _ollamas_estimate(shape: ModelShape, options: ResolvedOptions) -> int:
     return shape.weights.total + 2 * shape.n_layer * heads * size * options.n_ctx * options.n_parallel * 2
 
 
-def _lay_out(costs: Costs, devices: Sequence[Device]) -> list[Slot]:
+def lay_out(costs: Costs, devices: Sequence[Device]) -> list[Place]:
+    """A place for each layer and the output layer, on `devices` by index or the host."""
     options = costs.options
     whole = _default_layout(costs, devices, costs.n_layers)
     if options.n_gpu_layers is not None:
@@ -116,37 +129,42 @@ def _lay_out(costs: Costs, devices: Sequence[Device]) -> list[Slot]:
     extra = options.projector_bytes + options.extra_bytes
     room = [budget(device) - (extra if index == 0 else 0) for index, device in enumerate(devices)]
     targets = [free - options.margin_bytes for free in room]
-    if options.n_cpu_moe or _within(costs, whole, targets):
+    by_hand = options.n_cpu_moe or any(options.tensor_split)
+    if by_hand or _within(costs, whole, targets):
+        return whole
+    # A margin larger than the engine's own was asked for, and is kept.
+    spares = not options.keeps_margin and options.margin_bytes <= MARGIN and _within(costs, whole, room)
+    if spares and len(devices) == 1:
         return whole
     fitted = fill(costs, targets)
-    # A margin larger than the engine's own was asked for, and is kept.
-    spares = options.margin_bytes <= MARGIN
-    return whole if spares and not _is_whole(fitted) and _within(costs, whole, room) else fitted
+    return whole if spares and not _is_whole(fitted) else fitted
 
 
-def _is_whole(slots: Sequence[Slot]) -> bool:
-    return all(slot.device != HOST and slot.kept is Kept.ALL for slot in slots)
+def _is_whole(places: Sequence[Place]) -> bool:
+    return all(place.device != HOST and place.kept is Kept.ALL for place in places)
 
 
-def _within(costs: Costs, slots: Sequence[Slot], limits: Sequence[int]) -> bool:
-    shares = costs.shares(slots)
+def _within(costs: Costs, places: Sequence[Place], limits: Sequence[int]) -> bool:
+    if any(costs.at_least(places, index) > limit for index, limit in enumerate(limits)):
+        return False
+    shares = costs.shares(places, projected=True)
     return all(shares[index].known <= limit for index, limit in enumerate(limits))
 
 
-def _default_layout(costs: Costs, devices: Sequence[Device], n_gpu_layers: int) -> list[Slot]:
+def _default_layout(costs: Costs, devices: Sequence[Device], n_gpu_layers: int) -> list[Place]:
     """The engine's own split: the last `n_gpu_layers` layers, shared out by free memory."""
     options = costs.options
     by_hand = options.tensor_split if any(options.tensor_split[: len(devices)]) else ()
     shares = [*by_hand[: len(devices)], *[0.0] * (len(devices) - len(by_hand))] if by_hand else map(budget, devices)
-    slots = [Slot()] * (costs.n_layers - n_gpu_layers)
+    places = [Place()] * (costs.n_layers - n_gpu_layers)
     for index, count in enumerate(split_by_share(n_gpu_layers, list(shares))):
-        slots += [Slot(index)] * count
+        places += [Place(index)] * count
     experts = costs.shape.weights.experts
     return [
-        replace(slot, kept=Kept.DENSE)
-        if layer < options.n_cpu_moe and layer < len(experts) and experts[layer] and slot.device != HOST
-        else slot
-        for layer, slot in enumerate(slots)
+        replace(place, kept=Kept.DENSE)
+        if layer < options.n_cpu_moe and layer < len(experts) and experts[layer] and place.device != HOST
+        else place
+        for layer, place in enumerate(places)
     ]
 
 
@@ -155,9 +173,9 @@ def _split_rows(costs: Costs, machine: Machine, devices: Sequence[Device]) -> Me
     options = costs.options
     n_gpu_layers = costs.n_layers if options.n_gpu_layers is None else min(options.n_gpu_layers, costs.n_layers)
     main = min(options.main_gpu, len(devices) - 1)
-    single = Costs(costs.shape, options, 1)
-    slots = [Slot()] * (costs.n_layers - n_gpu_layers) + [Slot(0)] * n_gpu_layers
-    shares = single.shares(slots)
+    single = Costs(costs.shape, options, 1, widens_cache=_widens_cache(options, devices))
+    places = [Place()] * (costs.n_layers - n_gpu_layers) + [Place(0)] * n_gpu_layers
+    shares = single.shares(places)
     parts = options.tensor_split[: len(devices)] or tuple(float(budget(device)) for device in devices)
     total = sum(parts) or 1.0
     held = {HOST: shares[HOST]}
@@ -171,15 +189,15 @@ def _split_rows(costs: Costs, machine: Machine, devices: Sequence[Device]) -> Me
     return _make_plan(costs, machine, devices, held, {main: n_gpu_layers}, {}, n_gpu_layers)
 
 
-def _assemble(costs: Costs, machine: Machine, devices: Sequence[Device], slots: Sequence[Slot]) -> MemoryPlan:
+def _assemble(costs: Costs, machine: Machine, devices: Sequence[Device], places: Sequence[Place]) -> MemoryPlan:
     counts: dict[int, int] = {}
     without_experts: dict[int, int] = {}
-    for slot in slots:
-        counts[slot.device] = counts.get(slot.device, 0) + 1
-        if slot.device != HOST and slot.kept is not Kept.ALL:
-            without_experts[slot.device] = without_experts.get(slot.device, 0) + 1
+    for place in places:
+        counts[place.device] = counts.get(place.device, 0) + 1
+        if place.device != HOST and place.kept is not Kept.ALL:
+            without_experts[place.device] = without_experts.get(place.device, 0) + 1
     n_gpu_layers = costs.n_layers - counts.get(HOST, 0)
-    return _make_plan(costs, machine, devices, costs.shares(slots), counts, without_experts, n_gpu_layers)
+    return _make_plan(costs, machine, devices, costs.shares(places), counts, without_experts, n_gpu_layers)
 
 
 def _make_plan(

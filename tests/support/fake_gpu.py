@@ -16,6 +16,9 @@ _POINTER = c.c_void_p
 _GPU = 1
 # The largest quantised matrix rows are padded to (ggml-cuda.cu, MATRIX_ROW_PADDING).
 _ROW_PADDING = 512
+_ALIGNMENT = 128
+# GGML_TYPE_F16
+_F16 = 1
 # Batches from here on are worth copying weights to the device for (ggml-cuda.cu, op_offload_min_batch_size).
 _LEAST_BATCH = 32
 
@@ -27,6 +30,10 @@ class _Tensor(c.Structure):
         ("ne", c.c_int64 * 4),
         ("nb", c.c_size_t * 4),
         ("op", c.c_int),
+        ("op_params", c.c_int32 * 16),
+        ("flags", c.c_int32),
+        ("src", _POINTER * 10),
+        ("view_src", _POINTER),
     ]
 
 
@@ -98,7 +105,7 @@ class FakeGpus:
             self._fn(_POINTER, _POINTER, body=lambda buft: address),
             self._fn(_POINTER, _POINTER, c.c_size_t, body=allocate),
             0,
-            self._fn(c.c_size_t, _POINTER, body=lambda buft: 32 if host else 128),
+            self._fn(c.c_size_t, _POINTER, body=lambda buft: 32 if host else _ALIGNMENT),
             0,
             0 if host else self._fn(c.c_size_t, _POINTER, _POINTER, body=lambda buft, tensor: self._alloc_size(tensor)),
             0,
@@ -110,8 +117,22 @@ class FakeGpus:
     def _alloc_size(self, address: int) -> int:
         tensor = _Tensor.from_address(address)
         size: int = self._lib.ggml_nbytes(c.c_void_p(address))
+        if self._lib.ggml_op_name(tensor.op) == b"FLASH_ATTN_EXT":
+            size = self._with_f16_copies(tensor, size)
         if self._lib.ggml_is_quantized(tensor.type) and tensor.ne[0] % _ROW_PADDING:
             size += self._lib.ggml_row_size(tensor.type, _ROW_PADDING - tensor.ne[0] % _ROW_PADDING)
+        return size
+
+    def _with_f16_copies(self, tensor: _Tensor, size: int) -> int:
+        """As `ggml_cuda_flash_attn_ext_get_alloc_size`, with tensor cores: K and V in f16, unless V is a part of K."""
+        queries, keys, values = (_Tensor.from_address(tensor.src[index]) for index in range(3))
+        if queries.ne[1] == 1:
+            return size
+        shared = values.view_src and values.view_src in (tensor.src[1], keys.view_src)
+        for copied in (keys,) if shared else (keys, values):
+            if copied.type != _F16:
+                elements = copied.ne[0] * copied.ne[1] * copied.ne[2] * copied.ne[3]
+                size = -(-size // _ALIGNMENT) * _ALIGNMENT + 2 * elements
         return size
 
     def _device(self, index: int) -> int:

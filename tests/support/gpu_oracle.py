@@ -67,6 +67,10 @@ class Request:
     margin_mib: int = 1024
     n_rs_seq: int = 0
     """Recurrent states that are kept for tokens that may be taken back."""
+    tensor_split: tuple[float, ...] = ()
+    n_cpu_moe: int = 0
+    load: bool = False
+    """Whether to load the model, instead of only projecting what that would take."""
 
 
 def project(path: Path, free_mib: Sequence[int], n_ctx: int, **options: Any) -> Projection:
@@ -151,8 +155,13 @@ def _answer(request: Request) -> dict[str, Any]:
     layout = (model_params.split_mode, context_params.n_ubatch, context_params.type_k, context_params.swa_full)
     if layout != (1, 512, 1, True):
         raise AssertionError("the engine's parameters are laid out differently")
-    split = (c.c_float * 128)()
+    split = (c.c_float * 128)(*request.tensor_split)
     overrides = (_Override * _MAX_OVERRIDES)()
+    if request.tensor_split:
+        model_params.tensor_split = c.addressof(split)
+    if request.n_cpu_moe:
+        _keep_experts_on_host(lib, request.n_cpu_moe, overrides)
+        model_params.overrides = c.addressof(overrides)
     _set_options(request, model_params, context_params)
     fitted = True
     if request.fit:
@@ -171,6 +180,7 @@ def _answer(request: Request) -> dict[str, Any]:
             )
             == 0
         )
+    model_params.no_alloc = not request.load
     shares = _measure(lib, request.path, model_params, context_params)
     del gpus
     lib.ggml_backend_buft_name.restype = c.c_char_p
@@ -186,6 +196,14 @@ def _answer(request: Request) -> dict[str, Any]:
         "fitted": fitted,
         "shares": shares,
     }
+
+
+def _keep_experts_on_host(lib: c.CDLL, n_layers: int, overrides: Any) -> None:
+    """As `--n-cpu-moe` does (common/arg.cpp, `llm_add_n_cpu_ffn_overrides`)."""
+    lib.ggml_backend_cpu_buffer_type.restype = c.c_void_p
+    for layer in range(n_layers):
+        overrides[layer].pattern = rf"blk\.{layer}\.ffn_(up|down|gate_up|gate)_(ch|)exps".encode()
+        overrides[layer].buft = lib.ggml_backend_cpu_buffer_type()
 
 
 def _set_options(request: Request, model: _ModelParams, context: _ContextParams) -> None:
@@ -206,8 +224,8 @@ def _set_options(request: Request, model: _ModelParams, context: _ContextParams)
 
 
 def _measure(lib: c.CDLL, path: str, model_params: _ModelParams, context_params: _ContextParams) -> dict[str, Any]:
-    model_params.no_alloc = True
-    model_params.load_mode = _LOAD_NONE
+    if model_params.no_alloc:
+        model_params.load_mode = _LOAD_NONE
     lib.llama_model_load_from_file.restype = c.c_void_p
     lib.llama_init_from_model.restype = c.c_void_p
     lib.llama_init_from_model.argtypes = [c.c_void_p, _ContextParams]

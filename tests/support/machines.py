@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kdmgr.fit.machine import Backend, Device, Host, Machine
+from kdmgr.fit.overhead import device_overhead
 
 GIB = 1 << 30
 
@@ -33,7 +35,11 @@ def machine(*devices: Device, available_gib: float = 32, bandwidth: int | None =
     return Machine(devices=devices, host=host(available_gib, bandwidth=bandwidth), declared=True)
 
 
-def paper_machine(free_gib: list[int], *, available_gib: float = 256) -> Machine:
-    """Devices without a driver's context of their own, so that all that is free goes to the engine's buffers."""
-    devices = [replace(gpu(free, backend=Backend.METAL), index=index) for index, free in enumerate(free_gib)]
+def paper_machine(free_gib: Sequence[float], *, available_gib: float = 256) -> Machine:
+    """CUDA devices with `free_gib` for the engine's buffers, beside what the driver's context takes."""
+    devices = []
+    for index, free in enumerate(free_gib):
+        card = gpu(free)
+        room = card.free_bytes + (device_overhead(card).size or 0)
+        devices.append(replace(card, index=index, total_bytes=room, free_bytes=room))
     return machine(*devices, available_gib=available_gib)

@@ -25,6 +25,7 @@ class Tensor:
         "in_place",
         "is_view",
         "live",
+        "norm_place",
         "offset",
         "output",
         "place",
@@ -36,6 +37,7 @@ class Tensor:
         "sources",
         "views",
         "weight",
+        "workspace",
     )
 
     def __init__(
@@ -55,6 +57,8 @@ class Tensor:
         """Never freed, and never overwritten."""
         self.place: int | None = None
         """The backend that must run it: a device by index, or HOST; None follows its neighbours."""
+        self.norm_place: int | None = None
+        """Of a layer's norm: the layer's device, which runs it in a model wholly on devices."""
         self.home = HOST
         """The backend that it was then put on; of no account for a view, which lies where its root does."""
         self.weight = False
@@ -63,6 +67,8 @@ class Tensor:
         """Each weight or cache that it reads and that lies on the host, wherever it runs."""
         self.foreign_at = 0
         """How many of `sources` the operation names before these."""
+        self.workspace = 0
+        """Bytes that it needs behind its result on a device that first turns what it reads into f16."""
         self.reads_cache = False
         """Whether what it reads of that is a cache, not a weight."""
         self.is_view = False

@@ -8,14 +8,19 @@ from __future__ import annotations
 from kdmgr.fit.graph.allocator import HOST, Tensor
 from kdmgr.fit.graph.builder import F16, F32, Graph
 from kdmgr.fit.graph.context import CacheInputs, Context, Heads
+from kdmgr.fit.graph.traits import rotates
 from kdmgr.gguf.weights import LayerTensors
 
 Qkv = tuple[Tensor, Tensor | None, Tensor | None]
 
 
-def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False) -> Tensor:
-    """`build_norm`: normalise, scale, shift. Only the norm without a shift (RMS) may overwrite what it reads."""
+def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False, place: int | None = None) -> Tensor:
+    """`build_norm`: normalise, scale, shift. `place` is the device of the layer that it belongs to.
+
+    Only the norm without a shift (RMS) may overwrite what it reads.
+    """
     value = graph.op(value.shape, value) if bias else graph.each(value)
+    value.norm_place = place
     if weight:
         value = graph.weighted(graph.each(value))
     return graph.weighted(graph.each(value)) if bias else value
@@ -23,13 +28,13 @@ def norm(graph: Graph, value: Tensor, *, weight: bool = True, bias: bool = False
 
 def layer_norm(graph: Graph, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
     """The norm called `name`, as far as the layer has its weight and bias."""
-    return norm(graph, value, weight=name in layer, bias=layer.has_bias(name))
+    return norm(graph, value, weight=name in layer, bias=layer.has_bias(name), place=graph.place.device)
 
 
 def project(graph: Graph, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
     """A multiplication with the weight called `name`, and its bias."""
-    result = graph.weighted(graph.op((layer.rows(name), *value.shape[1:]), value), layer.size(name))
-    return graph.weighted(graph.each(result)) if layer.has_bias(name) else result
+    result = graph.weighted(graph.op((layer.rows(name), *value.shape[1:]), value), layer.size(name), name)
+    return graph.weighted(graph.each(result), name=name) if layer.has_bias(name) else result
 
 
 def make_qkv(context: Context, value: Tensor, layer: LayerTensors, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,9 +54,8 @@ def self_attention(context: Context, value: Tensor, layer: LayerTensors, index: 
     """Attention of a plain layer: project, normalise, rotate by position, attend, project."""
     graph, heads, traits = context.graph, context.heads(index), context.traits
     q, k, v = make_qkv(context, value, layer, heads)
-    if traits.positional and not (traits.slides_by_position and not context.attention.slides[index]):
-        q = _place_by_position(context, q, layer, "attn_q_norm")
-        k = _place_by_position(context, k, layer, "attn_k_norm")
+    q = place_by_position(context, q, layer, "attn_q_norm", index)
+    k = place_by_position(context, k, layer, "attn_k_norm", index)
     if traits.scales_q:
         q = graph.each(q)
     if traits.temperature:
@@ -94,6 +98,7 @@ def attention_core(
         halves = [graph.op(part.shape, graph.view(part, part.shape), element=F16) for part in kv]
         out = graph.op((heads.v, heads.n_head, n), q, *halves, cache.mask)
         out = graph.reads_cache(out, *context.cache_bytes(heads, cache), after=1)
+        out.workspace = context.f16_copies(heads, cache)
         out = graph.view(out, (heads.v * heads.n_head, n))
     else:
         scores = graph.op((n_kv, n, heads.n_head), *kv[:1], q)
@@ -128,7 +133,10 @@ def feed_forward(context: Context, value: Tensor, layer: LayerTensors, suffix: s
     return project(graph, hidden, layer, down)
 
 
-def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str) -> Tensor:
+def place_by_position(context: Context, value: Tensor, layer: LayerTensors, name: str, index: int) -> Tensor:
+    """Q or K with its norm, if there is one, and rotated by position where layer `index` does that."""
+    if not context.traits.positional:
+        return value
     if context.traits.norms_rotated:
         return layer_norm(context.graph, rotate_by_position(context, value), layer, name)
     if name in layer and context.traits.flat_qk_norm:
@@ -136,7 +144,7 @@ def _place_by_position(context: Context, value: Tensor, layer: LayerTensors, nam
         value = context.graph.view(layer_norm(context.graph, value.sources[0], layer, name), value.shape)
     elif name in layer:
         value = layer_norm(context.graph, value, layer, name)
-    return rotate_by_position(context, value)
+    return rotate_by_position(context, value) if rotates(context.traits, context.attention, index) else value
 
 
 def rotate_by_position(context: Context, value: Tensor) -> Tensor:

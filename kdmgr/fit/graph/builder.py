@@ -7,13 +7,35 @@ an operation reads of them is noted where it matters for placing it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from math import prod
 
 from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
 
 F32, F16, I32, I64 = 4, 2, 4, 8
 HOST_ALIGNMENT, DEVICE_ALIGNMENT = 32, 128
+# GGML_SCHED_MAX_COPIES: inputs in flight when several devices work as a pipeline.
+PIPELINE_COPIES = 4
 Shape = tuple[int, ...]
+
+
+class Kept(IntEnum):
+    """How much of a layer's weights its device keeps; the rest overflows (common/fit.cpp, `LAYER_FRACTION`)."""
+
+    ATTENTION = 1
+    UP = 2
+    UP_AND_GATE = 3
+    DENSE = 4
+    """Everything but the routed experts."""
+    ALL = 5
+
+
+# Beginnings of the names that overflow, as the patterns of common/fit.cpp have them (a router is a gate to them).
+_OVERFLOWING = {
+    Kept.ATTENTION: ("ffn_up", "ffn_gate", "ffn_down"),
+    Kept.UP: ("ffn_gate", "ffn_down"),
+    Kept.UP_AND_GATE: ("ffn_down",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +44,17 @@ class Place:
 
     device: int = HOST
     """The device's index, or HOST."""
-    experts_on_host: bool = False
-    """Whether its routed experts stay in host memory all the same."""
+    kept: Kept = Kept.ALL
+    overflow: int = HOST
+    """Where the rest lies: in host memory, or on another device."""
+
+    def home(self, name: str) -> int:
+        """Where the weight called `name` lies."""
+        if self.device == HOST or self.kept is Kept.ALL:
+            return self.device
+        if self.kept is Kept.DENSE:
+            return self.overflow if name.startswith("ffn_") and name.endswith("exps") else self.device
+        return self.overflow if name.startswith(_OVERFLOWING[self.kept]) else self.device
 
 
 def stored(n_bytes: int) -> Tensor:
@@ -53,12 +84,11 @@ class Graph:
         """An operation element by element, which may overwrite what it reads."""
         return Tensor(sources[0].shape, sources[0].size, sources, in_place=True)
 
-    def weighted(self, result: Tensor, n_bytes: int | None = None, *, experts: bool = False) -> Tensor:
-        """Mark `result` as reading a weight of `n_bytes` (a row of numbers unless given), where the layer's are."""
-        on_host = self.place.device == HOST or (experts and self.place.experts_on_host)
+    def weighted(self, result: Tensor, n_bytes: int | None = None, name: str = "") -> Tensor:
+        """Mark `result` as reading the layer's weight `name`, of `n_bytes` (a row of numbers unless given)."""
         result.weight = True
-        result.place = HOST if on_host else self.place.device
-        if on_host:
+        result.place = self.place.home(name)
+        if result.place == HOST:
             result.foreign = (stored(result.shape[0] * F32 if n_bytes is None else n_bytes),)
         # A multiplication names its matrix first, an operation element by element its vector last.
         result.foreign_at = 1 if result.in_place else 0

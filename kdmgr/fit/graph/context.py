@@ -100,6 +100,14 @@ class Context:
         v = cache_type(self.options.type_v).row_bytes(heads.n_head_kv * heads.v)
         return k * cells, v * cells
 
+    def f16_copies(self, heads: Heads, cache: CacheInputs) -> int:
+        """Bytes of K and V in f16, as far as the cache does not hold them so."""
+        cells = cache.n_kv * self.batch.n_seqs * heads.n_head_kv if any(self.attention.caches) else 0
+        k = heads.k * (self.options.type_k != "f16")
+        # A latent V is a part of K, and so of its copy.
+        v = heads.v * (self.options.type_v != "f16") * (not self.attention.latent)
+        return F16 * cells * (k + v)
+
     @property
     def widest_v(self) -> int:
         """Elements of the widest V of all layers: transposed caches are padded to it."""

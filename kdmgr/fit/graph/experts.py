@@ -50,9 +50,9 @@ def _route(
 ) -> tuple[Tensor, Tensor]:
     n, used = value.shape[1], routing.n_expert_used
     if logits is None:
-        logits = graph.weighted(graph.op((routing.n_expert, n), value), layer.size("ffn_gate_inp"))
+        logits = graph.weighted(graph.op((routing.n_expert, n), value), layer.size("ffn_gate_inp"), "ffn_gate_inp")
     if layer.has_bias("ffn_gate_inp"):
-        logits = graph.weighted(graph.each(logits))
+        logits = graph.weighted(graph.each(logits), name="ffn_gate_inp")
     probabilities = logits if routing.gating == "late" else graph.each(logits)
     ranking = probabilities
     if layer.has_bias("exp_probs_b"):
@@ -108,8 +108,8 @@ def _run_experts(graph: Graph, each: Tensor, chosen: Tensor, layer: LayerTensors
 
 def _biased(graph: Graph, value: Tensor, chosen: Tensor, layer: LayerTensors, name: str, used: int, n: int) -> Tensor:
     result = graph.op((layer.rows(name), used, n), value, chosen)
-    result = graph.weighted(result, layer.size(name), experts=True)
-    return graph.weighted(graph.each(result, chosen), experts=True) if layer.has_bias(name) else result
+    result = graph.weighted(result, layer.size(name), name)
+    return graph.weighted(graph.each(result, chosen), name=name) if layer.has_bias(name) else result
 
 
 def _add_up(graph: Graph, experts: Tensor, used: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdmgr.fit.graph.allocator import Tensor
-from kdmgr.fit.graph.blocks import attend, layer_norm, make_qkv, project
+from kdmgr.fit.graph.blocks import attend, make_qkv, place_by_position, project
 from kdmgr.fit.graph.context import Context
 from kdmgr.gguf.weights import LayerTensors
 
@@ -20,7 +20,7 @@ def gated_attention(context: Context, value: Tensor, layer: LayerTensors, index:
         v = graph.view(project(graph, value, layer, "attn_v"), (heads.v, heads.n_head_kv, n))
         q = graph.view(both, (heads.k, heads.n_head, n))
         gate = graph.op((heads.k * heads.n_head, n), graph.view(both, (heads.k, heads.n_head, n)))
-    q = graph.each(layer_norm(graph, q, layer, "attn_q_norm"), context.positions)
-    k = graph.each(layer_norm(graph, k, layer, "attn_k_norm"), context.positions)
+    q = place_by_position(context, q, layer, "attn_q_norm", index)
+    k = place_by_position(context, k, layer, "attn_k_norm", index)
     out = attend(context, (q, k, v), context.cache(index), heads)
     return project(graph, graph.each(out, graph.each(gate)), layer, "attn_output")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdmgr.fit.graph.allocator import Tensor
 from kdmgr.fit.graph.blocks import attend, layer_norm, project
 from kdmgr.fit.graph.builder import F16
-from kdmgr.fit.graph.context import Context
+from kdmgr.fit.graph.context import Context, Heads
 from kdmgr.fit.options import cache_type
 from kdmgr.gguf.weights import LayerTensors
 
@@ -66,6 +66,7 @@ def _attend_rows(context: Context, query: Tensor, rank: int, layer: LayerTensors
     query = graph.view(graph.view(query, query.shape), query.shape)
     if context.batch.flash_attn:
         out = graph.reads_cache(graph.op((rank, n_head, n), query, context.full.mask), cached, cached_v, after=1)
+        out.workspace = context.f16_copies(Heads(n_head, 1, query.shape[0], rank), context.full)
         out = graph.weighted(graph.op((v_size, n, n_head), graph.view(out, (rank, n, n_head))), v_bytes)
         out = graph.op((v_size, n_head, n), graph.view(out, (v_size, n_head, n)))
         out = graph.view(out, (v_size * n_head, n))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
-from kdmgr.fit.graph.allocator import HOST, Tensor
+from kdmgr.fit.graph.allocator import Tensor
 from kdmgr.fit.graph.blocks import feed_forward, layer_norm, norm, self_attention
 from kdmgr.fit.graph.builder import Place
+from kdmgr.fit.graph.choosing import choose_layers, layer_kinds
 from kdmgr.fit.graph.context import Context, add_positions, embed, last_rows, make_context
 from kdmgr.fit.graph.experts import Routing, mix_experts
 from kdmgr.fit.graph.gated import gated_attention
@@ -21,10 +21,6 @@ from kdmgr.gguf.layers import Attention
 from kdmgr.gguf.shape import ModelShape
 from kdmgr.gguf.weights import LayerTensors
 
-# Layers of one kind beyond these change nothing: the allocator has found its steady state. States that are copied
-# between host and device leave more gaps.
-_REPEATS, _REPEATS_ON_HOST = 3, 6
-
 
 def build_graph(
     shape: ModelShape,
@@ -32,14 +28,19 @@ def build_graph(
     attention: Attention,
     n_embd: int,
     places: Sequence[Place],
+    layers: Sequence[int] | None = None,
 ) -> Context:
-    """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie."""
+    """The graph that the engine reserves memory for. `places` tells where each layer and the output layer lie.
+
+    `layers` are those that are built; None for as many as tell the memory.
+    """
     context = make_context(shape, options, attention, n_embd, find_traits(shape.architecture))
     # Gemma 4 looks up all it reads of the host before anything else.
     rows = look_up_per_layer(context) if shape.architecture == "gemma4" else None
     features = embed(context)
     value = context.graph.view(features, (n_embd, features.shape[1])) if shape.n_deepstack else features
-    layers = choose_layers(shape, attention, places)
+    if layers is None:
+        layers = choose_layers(layer_kinds(shape), places, has_states=shape.recurrent is not None)
     context.graph.place = places[0]
     if shape.architecture == "gemma3n":
         value = gemma3n_layers(context, value, layers, places)
@@ -61,24 +62,6 @@ def build_graph(
     context.graph.place = places[-1]
     _output(context, value)
     return context
-
-
-def choose_layers(shape: ModelShape, attention: Attention, places: Sequence[Place]) -> list[int]:
-    """Every kind of layer in every place: of a run of equal layers the first few, and the last.
-
-    A long run is cut by an even number, since two layers may take turns at the same gaps.
-    """
-    repeats = _REPEATS_ON_HOST if shape.recurrent and any(place.device == HOST for place in places) else _REPEATS
-
-    def signature(index: int) -> tuple[object, ...]:
-        return shape.layers.kind_of[index], attention.slides[index], attention.caches[index], places[index]
-
-    chosen: list[int] = []
-    for _, group in groupby(range(shape.n_layer), signature):
-        run = list(group)
-        kept = min(len(run), repeats + (len(run) - repeats) % 2)
-        chosen += [*run[: kept - 1], run[-1]]
-    return chosen
 
 
 def _output(context: Context, value: Tensor) -> None:

@@ -7,16 +7,15 @@ one backend, what it reads from others is copied there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from kdmgr.fit.graph.allocator import HOST, Tensor, allocate
-from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, Graph
+from kdmgr.fit.graph.builder import DEVICE_ALIGNMENT, F32, HOST_ALIGNMENT, PIPELINE_COPIES, Graph, Shape
 
 # Batches from here on are worth copying weights to a device for (ggml-cuda.cu, `offload_op`).
 OFFLOAD_BATCH = 32
-# GGML_SCHED_MAX_COPIES: inputs in flight when several devices work as a pipeline.
-PIPELINE_COPIES = 4
 
 
 @dataclass(slots=True)
@@ -28,9 +27,18 @@ class _Backend:
 
 
 class Schedule:
-    """A graph split over `n_devices` devices and the host."""
+    """A graph split over `n_devices` devices and the host.
 
-    def __init__(self, graph: Graph, n_devices: int, *, pipelined: bool) -> None:
+    `widens_cache`: whether the devices turn a quantised cache into f16 before they attend (CUDA, since May 2026
+    within the compute buffer: ggml-cuda/fattn.cu, `ggml_cuda_flash_attn_ext_get_alloc_size`).
+    `pins_norms`: whether each layer's norms run on its own device (llama-context.cpp, `graph_get_cb`).
+    """
+
+    def __init__(
+        self, graph: Graph, n_devices: int, *, pipelined: bool, widens_cache: bool = False, pins_norms: bool = False
+    ) -> None:
+        self._widens_cache = widens_cache
+        self._pins_norms = pins_norms
         self._n_copies = PIPELINE_COPIES if pipelined else 1
         self._backends = {place: _Backend() for place in (*range(n_devices), HOST)}
         self._copies: dict[tuple[int, int], Tensor] = {}
@@ -53,13 +61,18 @@ class Schedule:
 
     def _assign(self, nodes: Sequence[Tensor]) -> list[int]:
         """Where the nodes that do anything run; views go with what they look at."""
-        places = [_own_place(node) for node in nodes]
+        places = [self._own_place(node) for node in nodes]
         there, back = range(len(nodes)), range(len(nodes) - 1, -1, -1)
         _spread(places, there, devices_only=True)
         _spread(places, back, devices_only=True)
         _spread(places, there, devices_only=False)
         _spread(places, back, devices_only=False)
         return [HOST if place is None else place for place in places]
+
+    def _own_place(self, node: Tensor) -> int | None:
+        if self._pins_norms and node.norm_place is not None:
+            return node.norm_place
+        return _own_place(node)
 
     def _split(self, nodes: Sequence[Tensor]) -> None:
         """Cut the nodes into runs on one backend; a weight from elsewhere begins a new one."""
@@ -69,8 +82,8 @@ class Schedule:
         for node in nodes:
             place = _home(node)
             if not node.is_view:
-                comes_over = bool(node.foreign) and place != HOST
-                if before is not None and (place != before or (comes_over and not node.reads_cache and has_inputs)):
+                reads_host = place != HOST and bool(node.foreign) and not node.reads_cache
+                if before is not None and (place != before or (reads_host and has_inputs)):
                     self._emit(run, before)
                     run, has_inputs = [], False
                 before = place
@@ -94,6 +107,8 @@ class Schedule:
             node.sources = tuple(
                 [each if _home(each) == place else self._bring(each, place, backend) for each in _reads(node)]
             )
+            if node.workspace and self._widens_cache and place != HOST:
+                node.size = -(-node.size // DEVICE_ALIGNMENT) * DEVICE_ALIGNMENT + node.workspace
             body.append(node)
         backend.nodes += body
 
@@ -103,7 +118,11 @@ class Schedule:
         if key not in self._copies:
             size = _span(source) if home != HOST else source.size
             copies = [Tensor(source.shape, size) for _ in range(self._n_copies)]
-            backend.nodes += [_keep(copy) for copy in copies] if self._n_copies > 1 else copies
+            if self._n_copies > 1:
+                # They are room of their own, taken before anything else.
+                backend.leaves += [_keep(copy) for copy in copies]
+            else:
+                backend.nodes += copies
             self._copies[key] = copies[0]
             # Whoever made it keeps it until it has been copied.
             watcher = Tensor((0,), 0, (source,), root=Tensor((0,), 0))
@@ -116,15 +135,25 @@ def _home(tensor: Tensor) -> int:
 
 
 def _span(source: Tensor) -> int:
-    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so takes the room of the whole."""
+    """Bytes of a copy of `source`. A slice of each row keeps its strides, and so the room of all but the last rest."""
     root = source.root
     if not source.is_view or root is None:
         return source.size
-    return root.size if _rows(source) == _rows(root) else source.size
+    rows = _common_rows(source.shape, root.shape)
+    return source.size if rows == 1 else root.size - (root.size - source.size) // rows
 
 
-def _rows(tensor: Tensor) -> int:
-    return next((extent for extent in reversed(tensor.shape) if extent > 1), 1)
+def _common_rows(one: Shape, other: Shape) -> int:
+    """The extents that both end in, multiplied."""
+    rows = 1
+    pairs = zip(_extents(one), _extents(other), strict=False)
+    for extent, _ in takewhile(lambda pair: pair[0] == pair[1], pairs):
+        rows *= extent
+    return rows
+
+
+def _extents(shape: Shape) -> Iterator[int]:
+    return (extent for extent in reversed(shape) if extent > 1)
 
 
 def _reads(node: Tensor) -> tuple[Tensor, ...]:

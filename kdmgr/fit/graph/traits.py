@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kdmgr.gguf.layers import Attention
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -23,7 +25,9 @@ class Traits:
     rope_factors: bool = True
     """Whether the rotation reads the tensor of factors that the model may have."""
     slides_by_position: bool = False
-    """Only the sliding layers are."""
+    """Only the sliding layers are, in a model that has some."""
+    unrotated_every: int = 0
+    """Every layer but one in so many is (`n_no_rope_layer_step`)."""
     flat_qk_norm: bool = False
     """Whether the norm of Q and K spans all heads."""
     norms_rotated: bool = False
@@ -64,6 +68,8 @@ TRAITS: dict[str, Traits] = {
     "gptneox": Traits(parallel="residual"),
     "plamo": _FEED_FIRST,
     "command-r": Traits(parallel="residual"),
+    "smollm3": Traits(unrotated_every=4),
+    "exaone4": Traits(slides_by_position=True),
     "cohere2": Traits(parallel="residual", slides_by_position=True),
     "gemma": _GEMMA,
     "gemma2": Traits(scales_q=True, soft_cap=True),
@@ -114,11 +120,19 @@ TRAITS: dict[str, Traits] = {
     "bailingmoe": Traits(norm_weights=None),
     "bailingmoe2": _SIGMOID,
     "glm4moe": _SIGMOID,
-    "afmoe": _SIGMOID,
+    "afmoe": Traits(gating="sigmoid", norm_weights=None, unrotated_every=4),
     "dots1": _SIGMOID,
     "lfm2moe": Traits(gating="sigmoid", residual_first="both"),
     "ernie4_5-moe": _PLAIN,
 }
+
+
+def rotates(traits: Traits, attention: Attention, layer: int) -> bool:
+    """Whether `layer` rotates Q and K by position."""
+    if traits.slides_by_position and attention.n_swa and not attention.slides[layer]:
+        return False
+    step = traits.unrotated_every
+    return traits.positional and not (step and (layer + 1) % step == 0)
 
 
 def find_traits(architecture: str) -> Traits:
