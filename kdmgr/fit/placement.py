@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kdmgr.fit.compute import output_buffer
-from kdmgr.fit.estimator import Estimate, estimate
 from kdmgr.fit.filling import fill, split_by_share
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Kept, Place
@@ -21,15 +21,21 @@ from kdmgr.fit.overhead import device_overhead, host_overhead
 from kdmgr.fit.plan import Components, DevicePlan, MemoryPlan
 from kdmgr.gguf.shape import ModelShape
 
+if TYPE_CHECKING:
+    from kdmgr.fit.estimator import Estimate
+
 # Ollama 0.30 runs a model on one GPU when its own estimate takes no more than this share of its free memory.
 _ONE_GPU_SHARE = 0.8
 
 
 def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> MemoryPlan:
     """The plan that an engine with these options would come to on `machine`."""
-    estimated = estimate(shape, options, machine) if options.engine_build.estimates else None
-    if estimated is not None:
-        return _follow_estimate(shape, options, machine, estimated)
+    if options.engine_build.estimates:
+        from kdmgr.fit.estimator import estimate
+
+        estimated = estimate(shape, options, machine)
+        if estimated is not None:
+            return _follow_estimate(shape, options, machine, estimated)
     devices = usable_devices(machine)
     chosen = _choose_devices(shape, options, devices)
     if options.n_gpu_layers == 0 or not chosen:

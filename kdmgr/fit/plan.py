@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from kdmgr.fit.estimator import Estimate
 from kdmgr.fit.machine import Machine
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
+
+if TYPE_CHECKING:
+    from kdmgr.fit.estimator import Estimate
 
 
 class Verdict(StrEnum):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from kdmgr.fit.estimated_graph import CACHE_BYTES
 from kdmgr.fit.machine import Device, Machine
 from kdmgr.fit.options import EngineBuild, RunOptions, resolve
 from kdmgr.fit.overhead import device_overhead
@@ -19,6 +18,8 @@ RANK = {Verdict.FITS: 4, Verdict.TIGHT: 3, Verdict.PARTIAL: 2, Verdict.CPU: 1, V
 """Better verdicts rank higher; `unknown` has no rank."""
 # From the finest to the coarsest; below 4 bits nothing is left to save.
 SMALLER_CACHES = ("q8_0", "q5_1", "q4_0")
+# What Ollama up to 0.11.4 takes of these.
+_ESTIMATED_CACHES = ("q8_0", "q4_0")
 _MOST_UNLOADED = 3
 
 
@@ -43,9 +44,8 @@ def finest_cache(
     """The finest quantised KV cache type with which the verdict is `goal` or better; None when none does it."""
     if options.type_k != "f16" or options.type_v != "f16" or options.flash_attn is False:
         return None
-    estimates = options.engine_build is EngineBuild.OLLAMA_011
     for name in SMALLER_CACHES:
-        if estimates and name not in CACHE_BYTES:
+        if options.engine_build is EngineBuild.OLLAMA_011 and name not in _ESTIMATED_CACHES:
             continue
         judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
         if judgement is not None:

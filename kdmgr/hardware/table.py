@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from kdmgr.errors import UsageError
 from kdmgr.units import GIB
@@ -123,7 +123,7 @@ def _candidates(words: tuple[str, ...]) -> list[Card]:
 
 
 def _text() -> str:
-    return files("kdmgr.hardware").joinpath("gpus.jsonl").read_text(encoding="utf-8")
+    return Path(__file__).with_name("gpus.jsonl").read_text(encoding="utf-8")
 
 
 def _read(row: dict[str, object]) -> list[Card]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from kdmgr.fit.estimator import Estimate
+from typing import TYPE_CHECKING
+
 from kdmgr.fit.plan import FitReport, PromptSpeed, Speed, Verdict
 from kdmgr.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from kdmgr.fit.estimator import Estimate
 
 MARKS = {
     Verdict.FITS: "✔",

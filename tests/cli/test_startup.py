@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,15 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     code, modules = json.loads(ran.stderr.splitlines()[-1])
     assert code == 0
     assert not set(HEAVY) & set(modules)
+
+
+def test_fit_of_a_file_on_a_declared_card_brings_no_client_of_anything(cli: Cli, smollm_gguf: Path) -> None:
+    arguments = ["fit", str(smollm_gguf), "--gpu", "RTX 3060 12GB"]
+    ran = subprocess.run([sys.executable, "-c", _LIST_MODULES, *arguments], capture_output=True, text=True, check=True)
+    code, modules = json.loads(ran.stderr.splitlines()[-1])
+    assert code == 0
+    wanted = {"platformdirs"}
+    assert not ({*HEAVY, "ssl", "socket", "sqlite3", "_hashlib"} - wanted) & set(modules)
 
 
 def test_help_lists_every_command_and_alias(cli: Cli) -> None:
