@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kdmgr.errors import UsageError
@@ -99,7 +99,9 @@ class RunOptions:
     projector_bytes: int = 0
     """Weights of an image or audio projector, which goes to the main device."""
     extra_bytes: int = 0
-    """Weights of adapters or of a draft model, on the main device too."""
+    """Weights of adapters, on the main device too."""
+    draft: ModelShape | None = None
+    """A draft model, with its cache on the main device."""
     gpu_overhead_bytes: int = 0
     """What an engine that estimates keeps free on each device (OLLAMA_GPU_OVERHEAD)."""
 
@@ -168,7 +170,7 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
     n_batch = min(asked_batch, n_ctx * options.n_parallel)
     flash_attn = _resolve_flash_attn(options, build) and shape.architecture not in _NO_FLASH_ATTENTION
     type_k, type_v, notes = _loadable_types(options, flash_attn, shape.attention)
-    return ResolvedOptions(
+    resolved = ResolvedOptions(
         n_ctx=n_ctx,
         n_ctx_basis=basis,
         n_parallel=options.n_parallel,
@@ -192,6 +194,11 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         asked_batch=asked_batch,
         asked_ctx=options.n_ctx,
     )
+    if options.draft is None:
+        return resolved
+    from kdmgr.fit.draft import draft_bytes
+
+    return replace(resolved, extra_bytes=resolved.extra_bytes + draft_bytes(options.draft, resolved))
 
 
 def _loadable_types(

@@ -77,12 +77,23 @@ def test_what_is_reserved_is_left_free(cli: Cli, moe: Path) -> None:
     assert much["headroom_bytes"] >= 8 * GIB
 
 
-@pytest.mark.parametrize("flag", ["--mmproj", "--lora", "--draft"])
+@pytest.mark.parametrize("flag", ["--mmproj", "--lora"])
 def test_files_loaded_beside_the_model_take_memory(cli: Cli, moe: Path, smollm_gguf: Path, flag: str) -> None:
     alone = fit_json(cli, moe, "--gpu", "RTX 4090")
     beside = fit_json(cli, moe, "--gpu", "RTX 4090", flag, smollm_gguf)
     added = beside["memory"]["total_bytes"] - alone["memory"]["total_bytes"]
     assert 0 < smollm_gguf.stat().st_size - added < 4 << 20
+
+
+def test_a_draft_brings_its_weights_and_a_cache_of_its_own(cli: Cli, moe: Path, smollm_gguf: Path) -> None:
+    def added(n_ctx: str) -> int:
+        alone = fit_json(cli, moe, "--gpu", "RTX 4090", "-c", n_ctx)
+        beside = fit_json(cli, moe, "--gpu", "RTX 4090", "-c", n_ctx, "--draft", smollm_gguf)
+        return int(beside["memory"]["total_bytes"] - alone["memory"]["total_bytes"])
+
+    # 30 layers × 3 heads × 64 × (K and V) × f16 = 22.5 KiB a token.
+    assert added("4k") > smollm_gguf.stat().st_size * 0.6 + 4096 * 23040
+    assert 4096 * 23040 <= added("8k") - added("4k") < 4096 * 23040 * 1.1
 
 
 def test_explain_gives_formula_and_inputs_of_each_number(cli: Cli, moe: Path) -> None:

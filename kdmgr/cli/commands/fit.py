@@ -15,6 +15,7 @@ from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
+    from kdmgr.gguf.shape import ModelShape
     from kdmgr.models.headers import HeaderCache
     from kdmgr.services.app import Services
     from kdmgr.services.ladder import Ladder
@@ -71,7 +72,7 @@ def _add_placement(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--mmproj", metavar="FILE", help="a projector (GGUF) that is loaded beside the model")
     group.add_argument("--lora", action="append", default=[], metavar="FILE", help="an adapter (GGUF), loaded too")
-    group.add_argument("--draft", metavar="FILE", help="a draft model (GGUF): its weights are counted, not its cache")
+    group.add_argument("--draft", metavar="FILE", help="a draft model (GGUF), with its cache")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -187,8 +188,17 @@ def read_options(args: argparse.Namespace, headers: HeaderCache) -> RunOptions:
         margin_bytes=MARGIN if reserve is None else reserve,
         gpu_overhead_bytes=reserve or 0,
         projector_bytes=_weigh(headers, [args.mmproj] if args.mmproj else []),
-        extra_bytes=_weigh(headers, [*args.lora, *([args.draft] if args.draft else [])]),
+        extra_bytes=_weigh(headers, args.lora),
+        draft=_read_draft(headers, args.draft),
     )
+
+
+def _read_draft(headers: HeaderCache, file: str | None) -> ModelShape | None:
+    if file is None:
+        return None
+    from kdmgr.gguf.shape import read_shape
+
+    return read_shape(headers.read(Path(file).expanduser()))
 
 
 def _read_split(text: str | None) -> tuple[float, ...]:
