@@ -104,7 +104,7 @@ async def test_the_palette_finds_models_and_actions() -> None:
         await pilot.press("ctrl+p", *"kv cac")
         await until(pilot, lambda: "The next type of KV cache" in screen_text(app))
         await pilot.press("down", "enter")
-        screen = app.screen_stack[1]
+        screen = app.screen_stack[0]
         await until(pilot, lambda: screen.plans.options.type_k == "q8_0")  # type: ignore[attr-defined]
 
 
@@ -115,7 +115,7 @@ async def test_the_palette_reveals_a_filtered_model(services: FakeServices) -> N
         await pilot.press("slash", *"large", "enter", "ctrl+p", *"show small")
         await until(pilot, lambda: "Show small" in screen_text(app))
         await pilot.press("down", "enter")
-        screen = app.screen_stack[1]
+        screen = app.screen_stack[0]
         await until(pilot, lambda: screen.table.selected and screen.table.selected.name == "small")  # type: ignore[attr-defined]
         assert app.focused is screen.table  # type: ignore[attr-defined]
 

@@ -32,7 +32,7 @@ class Opened:
 
     @property
     def screen(self) -> StudentsScreen:
-        screen = self.app.screen_stack[1]
+        screen = self.app.screen_stack[0]
         assert isinstance(screen, StudentsScreen)
         return screen
 
@@ -115,7 +115,7 @@ async def test_nothing_is_asked_before_the_first_paint() -> None:
     app = KdmgrApp(services)
 
     def rows() -> list[object]:
-        painted.append("students" in screen_text(app))
+        painted.append("Looking for models" in screen_text(app))
         return real()  # type: ignore[return-value]
 
     services.model_rows = rows  # type: ignore[assignment]

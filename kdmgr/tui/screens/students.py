@@ -31,8 +31,8 @@ from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.filter_input import FilterInput
-from kdmgr.tui.widgets.machine_line import MachineLine
 from kdmgr.tui.widgets.student_table import StudentTable
+from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
@@ -62,7 +62,7 @@ class StudentsScreen(AssessingScreen):
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
     ]
 
-    machine_line = getters.query_one(MachineLine)
+    top_line = getters.query_one(TopLine)
     filter_input = getters.query_one(FilterInput)
     table = getters.query_one(StudentTable)
     panel = getters.query_one(DetailPanel)
@@ -79,8 +79,8 @@ class StudentsScreen(AssessingScreen):
         self._panel_state = "beside"
 
     def compose(self) -> ComposeResult:
-        """Machine line, table and panel, footer."""
-        yield MachineLine()
+        """Tabs and machine, table and panel, footer."""
+        yield TopLine("students")
         with Horizontal(id="body"):
             with Vertical(id="listing"):
                 yield FilterInput()
@@ -91,6 +91,7 @@ class StudentsScreen(AssessingScreen):
 
     def on_mount(self) -> None:
         """Paint first, ask later."""
+        self.top_line.show_text("looking at this machine …")
         self.listing.border_title = "students"
         self.table.focus()
         self._show_rows()
@@ -117,10 +118,10 @@ class StudentsScreen(AssessingScreen):
         if message.generation != self.generation:
             return
         if message.machine is None:
-            self.machine_line.show_text(f"this machine could not be looked at: {message.error}")
+            self.top_line.show_text(f"this machine could not be looked at: {message.error}")
             return
         self.plans.set_machine(message.machine)
-        self.machine_line.show(message.machine)
+        self.top_line.show(message.machine)
         self._replan(0)
 
     @on(RowsFound)
@@ -250,7 +251,7 @@ class StudentsScreen(AssessingScreen):
 
     def action_refresh(self) -> None:
         """Look at everything again."""
-        self.machine_line.show_text("looking at this machine …")
+        self.top_line.show_text("looking at this machine …")
         self.plans.forget()
         self.load()
 
