@@ -105,8 +105,8 @@ def test_explain_gives_formula_and_inputs_of_each_number(cli: Cli, moe: Path) ->
 
 
 def test_the_smallest_card_that_would_do_is_named_and_does(cli: Cli, moe: Path) -> None:
-    ran = cli("fit", moe, "--gpu", "RTX 3060 12GB", "-c", "8k")
-    (line,) = (line for line in ran.out.splitlines() if "the smallest card that holds all of it" in line)
+    body = fit_json(cli, moe, "--gpu", "RTX 3060 12GB", "-c", "8k")
+    (line,) = (line for line in body["alternatives"] if "the smallest card that holds all of it" in line)
     card, _, size = line.partition("holds all of it: ")[2].rpartition(" with ")
     assert fit_json(cli, moe, "--gpu", f"{card} {size.split('.')[0]}GB", "-c", "8k")["verdict"] == "fits"
 
