@@ -130,7 +130,7 @@ async def _deliver(
     """Make the server have the file, and note its name and digest."""
     from kdmgr.engines.ollama.uploading import Upload
 
-    if source.digest is not None and await engine.uploads.has(source.digest):
+    if source.digest is not None and await engine.has_blob(source.digest):
         digests.append((_file_name(source, digests), source.digest))
         return
     if source.path is None:

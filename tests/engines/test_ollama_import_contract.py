@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kdmgr.engines.ollama import OllamaEngine
-from kdmgr.engines.ollama.creating import CreateProgress, CreateRequest
+from kdmgr.engines.ollama.creating import CreateRequest
+from kdmgr.engines.ollama.progress import ServerProgress
 from kdmgr.engines.ollama.uploading import Upload, WrongDigest
 from kdmgr.errors import EngineFailed, NotFound, Unreadable
 from tests.engines.test_ollama_contract import MODEL, engine, host, real_host
@@ -28,7 +29,7 @@ def upload_of(path: Path, content: bytes) -> Upload:
     return Upload(path, f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
 
 
-async def create(engine: OllamaEngine, request: CreateRequest) -> list[CreateProgress]:
+async def create(engine: OllamaEngine, request: CreateRequest) -> list[ServerProgress]:
     return [progress async for progress in engine.create(request)]
 
 
@@ -36,7 +37,7 @@ async def test_a_blob_is_asked_for_sent_once_and_made_a_model(engine: OllamaEngi
     upload = upload_of(tmp_path / "tiny.gguf", small_model().file(224))
     counts: list[int] = []
     await engine.uploads.send(upload, counts.append)
-    assert await engine.uploads.has(upload.digest)
+    assert await engine.has_blob(upload.digest)
     assert not await engine.uploads.send(upload, counts.append)
     parameters = {"temperature": 0.5, "stop": ("a", "b"), "num_ctx": 512}
     request = CreateRequest(
@@ -61,7 +62,7 @@ async def test_a_wrong_digest_is_noticed(engine: OllamaEngine, tmp_path: Path) -
     wrong = Upload(right.path, "sha256:" + "5" * 64, right.size)
     with pytest.raises(WrongDigest, match="another digest"):
         await engine.uploads.send(wrong, lambda count: None)
-    assert not await engine.uploads.has(wrong.digest)
+    assert not await engine.has_blob(wrong.digest)
 
 
 async def test_what_is_no_gguf_is_refused(engine: OllamaEngine, tmp_path: Path) -> None:

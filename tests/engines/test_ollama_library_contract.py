@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kdmgr.engines.ollama import OllamaEngine
-from kdmgr.engines.ollama.pushing import PushProgress
+from kdmgr.engines.ollama.progress import ServerProgress
 from kdmgr.engines.protocol import LoadedModel
 from kdmgr.errors import EngineFailed, NotFound
 from tests.engines.test_ollama_contract import MODEL, engine, host, real_host, unload
@@ -99,7 +99,7 @@ async def test_a_push_tells_how_far_it_is(engine: OllamaEngine, registry: PushRe
     await engine.copy(MODEL.name, name)
     steps = [step async for step in engine.push(name, insecure=True)]
     await engine.delete(name)
-    assert (steps[0].status, steps[-1]) == ("retrieving manifest", PushProgress("success"))
+    assert (steps[0].status, steps[-1]) == ("retrieving manifest", ServerProgress("success"))
     layers = {step.digest for step in steps if step.digest}
     assert len(layers) >= 2
     assert all(step.completed <= (step.total or 0) for step in steps if step.digest)

@@ -63,7 +63,7 @@ async def test_hostile_lines_of_a_push_are_tamed(server: ScriptedServer, engine:
     seen, error = await failing_push(engine)
     assert len(seen) == 1
     assert seen[0].startswith("one\ufffdtwo\ufffdthree\ufffd[2Jxxx")
-    assert len(seen[0]) == 80
+    assert len(seen[0]) == 200
     assert "cannot be understood" in error.message
 
 

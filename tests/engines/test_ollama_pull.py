@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from kdmgr.engines.ollama import OllamaEngine
-from kdmgr.engines.ollama.pulling import Damaged, PullBroke, ServerProgress
+from kdmgr.engines.ollama.progress import ServerProgress
+from kdmgr.engines.ollama.pulling import Damaged, PullBroke
 from kdmgr.engines.ollama.reaching import ConnectionBroke
 from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound, ServerUnreachable, StorageFailed, Unreadable
 from tests.engines.scripted import Reply, ScriptedServer, json_reply, line

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from kdmgr.engines.conversation import encodable
-from kdmgr.engines.ollama.checks import count, text
+from kdmgr.engines.ollama.known_errors import KnownError, recognise
 from kdmgr.engines.protocol import ParameterValue
 from kdmgr.errors import EngineFailed, KdmgrError, NotFound, StorageFailed, Unreadable
 from kdmgr.units import printable
@@ -37,20 +37,6 @@ class CreateRequest:
     requires: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateProgress:
-    """One line of the server's. Bytes; None is not told."""
-
-    status: str
-    completed: int = 0
-    total: int | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether a step that ends with "success" has: only the last one of a stream is the model's."""
-        return self.status == "success"
-
-
 def create_body(request: CreateRequest) -> dict[str, Any]:
     """The JSON to send; what is not set is left out."""
     texts = {
@@ -74,20 +60,10 @@ def create_body(request: CreateRequest) -> dict[str, Any]:
     return body
 
 
-def read_progress(reply: Mapping[str, Any]) -> CreateProgress:
-    """One line that is no error."""
-    return CreateProgress(
-        status=printable(text(reply.get("status")) or "")[:200],
-        completed=count(reply.get("completed")) or 0,
-        total=count(reply.get("total")) or None,
-    )
-
-
 def create_failed(error: str, name: str) -> KdmgrError:
     """Our error for the text of one of the server's."""
-    line, lower = " ".join(printable(error).split())[:400], error.lower()
-    known = next((known for known in _KNOWN if any(part in lower for part in known.parts)), _OTHER)
-    return known.kind(known.message.format(line=line, name=printable(name)), hint=known.hint)
+    words = {"line": " ".join(printable(error).split())[:400], "name": printable(name)}
+    return recognise(error, _KNOWN, _OTHER).make(words)
 
 
 def explain(error: EngineFailed, name: str) -> KdmgrError:
@@ -108,94 +84,85 @@ def ended_early(name: str) -> EngineFailed:
     )
 
 
-class _Known(NamedTuple):
-    """An error by parts of its text, in lower case, and what to say of it."""
-
-    parts: tuple[str, ...]
-    kind: type[KdmgrError]
-    message: str
-    hint: str
-
-
 _AGAIN = "import again: what was sent is not sent twice; if it happens again, look at the server's log"
 _DOWNLOAD = "download or convert the file again"
-_OTHER = _Known((), EngineFailed, "the Ollama server cannot make {name}: {line}", "look at the server's log")
+_OTHER = KnownError((), EngineFailed, "the Ollama server cannot make {name}: {line}", "look at the server's log")
 # The first that is found decides.
 _KNOWN = (
-    _Known(
+    KnownError(
         ("no space left", "disk full", "not enough space", "quota exceeded"),
         StorageFailed,
         "the server's disk is full: {line}",
         "make room where its OLLAMA_MODELS is, then import again: what was sent is kept for an hour",
     ),
-    _Known(
+    KnownError(
         ("permission denied", "read-only file system", "access is denied"),
         StorageFailed,
         "the server cannot write to its models folder: {line}",
         "look at its OLLAMA_MODELS and who may write there",
     ),
-    _Known(
+    KnownError(
         ("unsupported quantization",),
         EngineFailed,
         "the server does not quantise to that: {line}",
         "kdmgr import -q takes Q4_K_M, Q4_K_S, Q8_0, F16, F32",
     ),
-    _Known(
+    KnownError(
         ("quantization is only supported",),
         EngineFailed,
         "only F16, BF16 and F32 models can be quantised: {line}",
         "take the file as it is, without -q, or start from the unquantised one",
     ),
     # Its words may hold those of the next one: the template ended too soon, not the file.
-    _Known(
+    KnownError(
         ("template error", "template:"),
         EngineFailed,
         "the server does not take the TEMPLATE: {line}",
         "kdmgr modelfile lint tells what is wrong with it",
     ),
-    _Known(
+    KnownError(
         ("exceeds file size", "unexpected eof"),
         Unreadable,
         "the file is cut: {line}",
         _DOWNLOAD,
     ),
-    _Known(
+    KnownError(
         ("not in gguf format", "invalid file magic", "unknown type", "invalid type", "exceeds maximum"),
         Unreadable,
         "the server cannot read the file: {line}",
         _DOWNLOAD,
     ),
-    _Known(
+    KnownError(
         ("unsupported architecture", "unknown architecture", "unable to load model", "failed to validate gguf"),
         EngineFailed,
         "the server does not know this architecture: {line}",
         "a newer Ollama may; kdmgr's own engine too: kdmgr import --to own",
     ),
-    _Known(
+    KnownError(
         ("only one adapter",),
         EngineFailed,
         "the server takes one adapter only: {line}",
         "leave one ADAPTER",
     ),
-    _Known(
+    KnownError(
         ("no base model was found",),
         EngineFailed,
         "the adapter has no model to sit on: {line}",
         "name the model it was trained on: FROM model:tag, or --base model:tag",
     ),
-    _Known(
+    KnownError(
         ("no such file or directory", "cannot find the file"),
         EngineFailed,
         "the server lost a blob that it had a moment ago: {line}",
         "import again: it is sent once more",
     ),
-    _Known(
+    KnownError(
         ("pull model manifest", "file does not exist"),
         NotFound,
         "the server has no such model to start from: {line}",
         "see what it has: kdmgr list; or pull the base first",
     ),
-    _Known(
+    KnownError(
         ("invalid model name",),
         EngineFailed,
         "the server does not take this name: {line}",

@@ -13,9 +13,9 @@ from kdmgr.engines.ollama.checks import text
 from kdmgr.engines.ollama.failures import error_text, not_ollama, reported
 from kdmgr.engines.ollama.host import server_address
 from kdmgr.engines.ollama.http import REQUEST_S, Connection
-from kdmgr.engines.ollama.pulling import ServerProgress, broke_off, pull_failed
-from kdmgr.engines.ollama.pulling import read_progress as read_pull
-from kdmgr.engines.ollama.pushing import PushProgress, push_failed, read_progress
+from kdmgr.engines.ollama.progress import ServerProgress, read_progress
+from kdmgr.engines.ollama.pulling import broke_off, pull_failed
+from kdmgr.engines.ollama.pushing import push_failed
 from kdmgr.engines.ollama.replies import read_listing, read_loaded, read_models
 from kdmgr.engines.ollama.shown import ShownModel, read_shown
 from kdmgr.engines.ollama.versions import describe, era
@@ -35,7 +35,7 @@ from kdmgr.units import printable
 if TYPE_CHECKING:
     import httpx
 
-    from kdmgr.engines.ollama.creating import CreateProgress, CreateRequest
+    from kdmgr.engines.ollama.creating import CreateRequest
     from kdmgr.engines.ollama.uploading import Uploader
     from kdmgr.gguf.header import GgufHeader
 
@@ -156,7 +156,7 @@ class OllamaEngine:
             async for reply in replies:
                 if (problem := error_text(reply)) is not None:
                     raise pull_failed(problem, name)
-                yield (progress := read_pull(reply))
+                yield (progress := read_progress(reply))
                 if progress.status == "success":
                     return
         raise broke_off(name)
@@ -187,7 +187,7 @@ class OllamaEngine:
         """Remove a model and the blobs that no other shares; a copy of it in memory stays there."""
         await self._server.order("DELETE", "/api/delete", {"model": name}, within=DELETE_S)
 
-    async def push(self, name: str, *, insecure: bool = False) -> AsyncGenerator[PushProgress, None]:
+    async def push(self, name: str, *, insecure: bool = False) -> AsyncGenerator[ServerProgress, None]:
         """Have the server send a model to the registry in its name. Closing the generator stops it.
 
         Raises `Forbidden` for a name that is not the user's, `NotFound`, `ServerUnreachable` or `EngineFailed`.
@@ -213,13 +213,13 @@ class OllamaEngine:
 
         return Uploader(self._server)
 
-    async def create(self, request: CreateRequest) -> AsyncGenerator[CreateProgress, None]:
+    async def create(self, request: CreateRequest) -> AsyncGenerator[ServerProgress, None]:
         """Make a model of files that were sent, or of another model; it is there when the generator ends.
 
         Closing it early makes no model. Raises `StorageFailed`, `Unreadable`, `NotFound`, `ServerUnreachable` or
         `EngineFailed`: also for a stream that ends too early.
         """
-        from kdmgr.engines.ollama.creating import create_body, create_failed, ended_early, explain, read_progress
+        from kdmgr.engines.ollama.creating import create_body, create_failed, ended_early, explain
 
         done = False
         try:

@@ -1,39 +1,12 @@
-"""What a server tells while it sends a model to a registry (server/images.go, PushModel)."""
+"""What a server's errors mean while it sends a model to a registry (server/images.go, PushModel)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from kdmgr.engines.ollama.checks import count, text
 from kdmgr.engines.ollama.reaching import one_line
 from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound
 from kdmgr.units import printable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 SIGN_IN = "sign in first: ollama signin; and only names of your own can be pushed: kdmgr cp MODEL you/MODEL"
-
-
-@dataclass(frozen=True, slots=True)
-class PushProgress:
-    """How far one layer has come, or a step without a size. Bytes; None is not told."""
-
-    status: str
-    digest: str | None = None
-    completed: int = 0
-    total: int | None = None
-
-
-def read_progress(reply: Mapping[str, Any]) -> PushProgress:
-    """One line of the stream; the server leaves `completed` out while it is 0."""
-    return PushProgress(
-        status=one_line(text(reply.get("status")) or "")[:80],
-        digest=text(reply.get("digest")),
-        completed=count(reply.get("completed")) or 0,
-        total=count(reply.get("total")) or None,
-    )
 
 
 def push_failed(problem: str, name: str) -> KdmgrError:

@@ -50,7 +50,7 @@ class Uploader:
         self._server = server
         self._pause = pause
 
-    async def has(self, digest: str) -> bool:
+    async def _has(self, digest: str) -> bool:
         """Whether the server has the blob."""
         status, body = await self._server.exchange("HEAD", f"/api/blobs/{digest}")
         if status in (200, 404):
@@ -65,7 +65,7 @@ class Uploader:
         """
         for pause in (*PAUSES_S, None):
             try:
-                if await self.has(upload.digest):
+                if await self._has(upload.digest):
                     return False
                 await self._post(upload, sent)
                 return True
