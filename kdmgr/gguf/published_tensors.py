@@ -76,6 +76,7 @@ class _Style:
 _STYLES = {
     "llama": _Style(),
     "llama4": _Style(),
+    "mistral3": _Style(),
     "qwen2": _Style(qkv_bias=True),
     "qwen3": _Style(qk_norm=True),
     "qwen3moe": _Style(qk_norm=True),
