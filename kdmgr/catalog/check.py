@@ -116,13 +116,12 @@ def _score_fields() -> dict[str, Field]:
         "same_source": (_flag, None),
         "source_url": (_url, REQUIRED),
         "teacher_source_url": (_optional(_url), None),
-        "base": (
-            _optional(
-                _record({"name": (_line, REQUIRED), "score": (_number, REQUIRED), "source_url": (_url, REQUIRED)})
-            ),
-            None,
-        ),
+        "base": (_optional(_record(_base_score_fields())), None),
     }
+
+
+def _base_score_fields() -> dict[str, Field]:
+    return {"name": (_line, REQUIRED), "score": (_number, REQUIRED), "source_url": (_url, REQUIRED)}
 
 
 def _check_record(value: object, where: str, fields: Mapping[str, Field]) -> dict[str, Any]:
