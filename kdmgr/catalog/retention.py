@@ -5,7 +5,7 @@ Two scores are divided only where one source printed both: others were not measu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kdmgr.catalog.students import Score, Student
@@ -64,22 +64,26 @@ def _close_gap(score: Score) -> tuple[float | None, str | None]:
     return ((score.student - score.base.score) / gap, None) if ahead else (None, "the teacher is not ahead of the base")
 
 
-def shared_benchmark(students: Iterable[Student]) -> str | None:
+Judge = Callable[[Score], bool]
+"""Whether a score is of interest: one held against the teacher that is asked about, say."""
+
+
+def shared_benchmark(students: Iterable[Student], counts: Judge = lambda score: True) -> str | None:
     """The benchmark that most of `students` can be held against their teacher by; None where none can.
 
     Of several that as many share, the one that comes first in most entries' tables.
     """
     ranks: dict[str, list[int]] = {}
     for student in students:
-        found = dict.fromkeys(score.benchmark for score in student.scores if score.retention is not None)
-        for rank, benchmark in enumerate(found):
+        divided = (score for score in student.scores if score.retention is not None and counts(score))
+        for rank, benchmark in enumerate(dict.fromkeys(score.benchmark for score in divided)):
             ranks.setdefault(benchmark, []).append(rank)
     return min(ranks, key=lambda name: (-len(ranks[name]), sum(ranks[name]), name), default=None)
 
 
-def retain_by(student: Student, benchmark: str | None) -> Retention | None:
-    """The student's retention by `benchmark`; None where it has no score of it."""
-    found = [retain(score) for score in student.scores if score.benchmark == benchmark]
+def retain_by(student: Student, benchmark: str | None, counts: Judge = lambda score: True) -> Retention | None:
+    """The student's retention by `benchmark`; None where it has no such score."""
+    found = [retain(score) for score in student.scores if score.benchmark == benchmark and counts(score)]
     return next((each for each in found if each.share is not None), next(iter(found), None))
 
 

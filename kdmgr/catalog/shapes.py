@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kdmgr.catalog.chain import Link
 from kdmgr.catalog.students import Student
 from kdmgr.gguf.published_tensors import PublishedExperts, PublishedLatent, PublishedShape
 
@@ -37,16 +38,33 @@ def find_shape(repo: str | None) -> SourcedShape | None:
     return None
 
 
-def find_student_shape(student: Student) -> SourcedShape | None:
-    """The student's own shape; else its base's, which it keeps unless the method cuts into it."""
-    found = find_shape(student.hf_repo)
-    if found is None and student.base is not None and not _RESHAPING & set(student.lineage.methods):
-        found = find_shape(student.base.hf_repo)
-        if found is not None and student.architecture not in (None, found.shape.architecture):
-            return None
-    if found is None or student.context_length is None:
+def find_student_shape(student: Student, chain: Sequence[Link] = ()) -> SourcedShape | None:
+    """The student's own shape; else that of what it was made from (`chain`), until a method cuts into it."""
+    found = find_shape(student.hf_repo) or _inherit(student, chain)
+    if found is None or student.architecture not in (None, found.shape.architecture):
+        return None
+    if student.context_length is None:
         return found
     return replace(found, shape=replace(found.shape, n_ctx_train=student.context_length))
+
+
+def _inherit(student: Student, chain: Sequence[Link]) -> SourcedShape | None:
+    made: Student | None = student
+    for link in chain:
+        if made is None or _is_cut(made, link):
+            return None
+        found = find_shape(link.base.hf_repo)
+        if found is not None:
+            return found
+        made = link.student
+    return None
+
+
+def _is_cut(student: Student, link: Link) -> bool:
+    """Whether making `student` cut into its base: by its method, unless that method is the base's own, at its size."""
+    if not _RESHAPING & set(student.lineage.methods):
+        return False
+    return link.student is None or link.student.parameters != student.parameters
 
 
 def _decode(entry: Mapping[str, Any]) -> PublishedShape:

@@ -57,7 +57,7 @@ def find_teachers(student: Student) -> tuple[TeacherFacts, ...]:
     teacher = student.lineage.teacher
     needles = [json.dumps(text, ensure_ascii=False) for text in (teacher.name, teacher.hf_repo) if text]
     lines = [line for line in _lines() if any(needle in line for needle in needles)]
-    found = [facts for facts in map(_decode, lines) if _taught(facts, student)]
+    found = [facts for facts in map(_decode, lines) if taught_by(facts, student)]
     return tuple(sorted(found, key=lambda facts: facts.hf_repo != teacher.hf_repo))
 
 
@@ -77,7 +77,8 @@ def _is_ollama_model(facts: TeacherFacts, text: str) -> bool:
     return bool(facts.ollama) and (facts.ollama or "").partition(":")[0] == text
 
 
-def _taught(facts: TeacherFacts, student: Student) -> bool:
+def taught_by(facts: TeacherFacts, student: Student) -> bool:
+    """Whether the student's entry means this teacher."""
     teacher = student.lineage.teacher
     named = facts.hf_repo is not None and facts.hf_repo == teacher.hf_repo
     return teacher.name in facts.wordings or named

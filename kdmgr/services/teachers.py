@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kdmgr.catalog.students import Student
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.plan import MemoryPlan
-    from kdmgr.gguf.shape import ModelShape
 
 QUANT = "Q4_K_M"
 """What Ollama's library gives by default, and so what a teacher is compared at."""
@@ -138,6 +137,7 @@ def _why_not(facts: TeacherFacts) -> str:
 
 
 def _plan(facts: TeacherFacts, found: SourcedShape, quant: str, machine: Machine, options: RunOptions) -> TeacherFit:
+    from kdmgr.fit.brief import Brief, assess_briefly, exceeds
     from kdmgr.fit.solve import fewest_devices, whole_on
     from kdmgr.gguf.published import read_published
     from kdmgr.hardware.declared import declare_device
@@ -148,39 +148,22 @@ def _plan(facts: TeacherFacts, found: SourcedShape, quant: str, machine: Machine
     asked = replace(options, n_ctx=min(options.n_ctx or limit, limit))
     card = declare_device(find_card(WELL_KNOWN[0]))
     whole = whole_on(shape, machine, asked, card)
-    verdict, speed = _judge(shape, machine, asked)
+    # What exceeds all of the memory is not laid out first.
+    too_big = exceeds(shape.weights.total, machine)
+    here = Brief(Verdict.TOO_BIG, "", asked.n_ctx) if too_big else assess_briefly(shape, machine, asked)
     cards = fewest_devices(shape, asked, card, whole)
     return TeacherFit(
         name=facts.name,
         facts=facts,
-        verdict=verdict,
+        verdict=here.verdict,
         basis="by its published shape",
         quant=quant,
         n_ctx=asked.n_ctx,
         memory=whole.components.total,
-        speed=speed,
+        speed=here.speed,
         cards=cards,
         smallest_card=_smallest_card(whole, asked) if cards and cards <= _CARDS_OF_ONE else None,
     )
-
-
-def _judge(shape: ModelShape, machine: Machine, options: RunOptions) -> tuple[Verdict, Speed | None]:
-    """The verdict on `machine`; what exceeds all of its memory is not laid out first."""
-    from kdmgr.fit.options import resolve
-    from kdmgr.fit.placement import place
-    from kdmgr.fit.speed import predict_speed
-    from kdmgr.fit.verdict import judge
-
-    if not machine.devices_known:
-        return Verdict.UNKNOWN, None
-    if machine.host.available_bytes is not None and shape.weights.total > _room(machine):
-        return Verdict.TOO_BIG, None
-    resolved = resolve(options, shape, machine)
-    plan = place(shape, resolved, machine)
-    verdict = judge(plan, options.margin_bytes).verdict
-    if verdict in (Verdict.TOO_BIG, Verdict.UNKNOWN):
-        return verdict, None
-    return verdict, predict_speed(shape, resolved, plan, machine)[0]
 
 
 def _smallest_card(whole: MemoryPlan, options: RunOptions) -> str | None:
@@ -194,25 +177,20 @@ def _smallest_card(whole: MemoryPlan, options: RunOptions) -> str | None:
 
 def _estimate(facts: TeacherFacts, parameters: int, quant: str, machine: Machine, options: RunOptions) -> TeacherFit:
     """The weights alone, by parameters and bits: what else it takes, nobody can tell without its shape."""
+    from kdmgr.fit.brief import exceeds
     from kdmgr.gguf.quantising import bits_per_weight
     from kdmgr.hardware.table import find_card
 
     bits = bits_per_weight(quant)
     weights = int(parameters * bits / 8)
-    known = machine.devices_known and machine.host.available_bytes is not None
     room = find_card(WELL_KNOWN[0]).memory_bytes - options.margin_bytes
     return TeacherFit(
         name=facts.name,
         facts=facts,
-        verdict=Verdict.TOO_BIG if known and weights > _room(machine) else Verdict.UNKNOWN,
+        verdict=Verdict.TOO_BIG if exceeds(weights, machine) else Verdict.UNKNOWN,
         basis=f"estimated: {format_parameters(parameters)} parameters × {bits:.1f} bits",
         quant=quant,
         memory=weights,
         is_estimate=True,
         cards=-(-weights // room),
     )
-
-
-def _room(machine: Machine) -> int:
-    """What is free on all devices and the host together, in bytes."""
-    return (machine.host.available_bytes or 0) + sum(device.free_bytes for device in machine.devices)

@@ -12,7 +12,7 @@ import pytest
 import kdmgr.catalog
 from kdmgr.catalog.chain import walk_chain
 from kdmgr.catalog.load import Catalog, load_catalog
-from kdmgr.catalog.shapes import find_shape, find_student_shape
+from kdmgr.catalog.shapes import SourcedShape, find_shape, find_student_shape
 from kdmgr.catalog.students import Student
 from kdmgr.catalog.teachers import MODEL, find_teachers, load_teachers, match_teachers
 from kdmgr.gguf.published import read_published
@@ -30,6 +30,11 @@ def find(student_id: str) -> Student:
     student = CATALOG.get(student_id)
     assert student is not None
     return student
+
+
+def shape_of(student_id: str) -> SourcedShape | None:
+    student = find(student_id)
+    return find_student_shape(student, walk_chain(student, CATALOG))
 
 
 @pytest.mark.parametrize("student", list(CATALOG), ids=lambda student: student.id)
@@ -84,7 +89,7 @@ def test_a_shape_counts_as_many_parameters_as_are_published() -> None:
             assert built == pytest.approx(facts.parameters, rel=0.09), facts.id
             counted += 1
     for student in CATALOG:
-        shape = find_student_shape(student)
+        shape = find_student_shape(student, walk_chain(student, CATALOG))
         if shape and student.parameters:
             # Marketing sizes: a "1.5B" has 1.78e9 parameters, a "4B" Minitron 4.51e9, and Falcon3 1B 1.67e9.
             built = read_published(shape.shape, "F16").parameters
@@ -94,16 +99,22 @@ def test_a_shape_counts_as_many_parameters_as_are_published() -> None:
 
 
 def test_a_pruned_student_does_not_get_the_shape_it_was_cut_from() -> None:
-    assert find_student_shape(find("llama-3.1-minitron-4b-depth")) is None
-    cut, whole = find_student_shape(find("llama-3.1-minitron-4b-width")), find_shape("meta-llama/Llama-3.1-8B")
+    assert shape_of("llama-3.1-minitron-4b-depth") is None
+    cut, whole = shape_of("llama-3.1-minitron-4b-width"), find_shape("meta-llama/Llama-3.1-8B")
     assert cut and whole
     assert cut.shape.n_embd < whole.shape.n_embd
 
 
 def test_a_student_keeps_the_shape_of_its_base_and_its_own_context() -> None:
-    found = find_student_shape(find("deepseek-r1-distill-qwen-7b"))
+    found = shape_of("deepseek-r1-distill-qwen-7b")
     assert found is not None
     assert (found.of, found.shape.n_layer, found.shape.n_ctx_train) == ("Qwen/Qwen2.5-Math-7B", 28, 131072)
+
+
+def test_a_shape_is_inherited_through_a_chain() -> None:
+    found = shape_of("acereason-nemotron-14b")
+    assert found is not None
+    assert (found.of, found.shape.n_layer) == ("Qwen/Qwen2.5-14B", 48)
 
 
 def test_the_chain_of_a_student_of_a_student_is_walked_to_its_end() -> None:
