@@ -56,21 +56,22 @@ def _legend(ladder: TeacherLadder) -> list[tuple[str, str]]:
     rows.append(("kept", _describe_benchmark(ladder)))
     if any(rung.is_inherited for rung in ladder.rungs):
         rows.append((_INHERITED.strip(), "made from another student: what was taught came through that one"))
-    if ladder.highest:
-        size = ladder.highest.size
-        rows.append(
-            ("▶", f"the highest that runs here: {ladder.highest.student.name}, {size.verdict.value}: {size.reason}")
-        )
-    else:
-        rows.append(("▶", "none of them is known to run here"))
+    rows.append(("▶", _describe_highest(ladder)))
     return rows
+
+
+def _describe_highest(ladder: TeacherLadder) -> str:
+    if ladder.highest is None:
+        return "none of them is known to run here"
+    size = ladder.highest.size
+    return f"the highest that runs here: {ladder.highest.student.name}, {size.verdict.value}: {size.reason}"
 
 
 def _describe_benchmark(ladder: TeacherLadder) -> str:
     if ladder.benchmark is None:
         return "no student has a score beside its teacher's from one source"
     count = f"{ladder.n_retained} of {len(ladder.rungs)}"
-    return f"share of the teacher's score in {ladder.benchmark}, which most of them have from one source ({count})"
+    return f"share of the teacher's score in {ladder.benchmark}, which more of them have than any other ({count})"
 
 
 def _cells(rung: Rung, ladder: TeacherLadder) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ def _detail(rung: Rung, ladder: TeacherLadder) -> str:
     made_from = " ← ".join(link.base.name for link in rung.chain)
     parts = (
         f"from {made_from}" if made_from else "",
-        f"taught by {student.lineage.teacher.name}" if ladder.by_family else "",
+        f"teacher: {student.lineage.teacher.name}" if ladder.by_family else "",
         f"{student.lineage.method} ({student.lineage.grade.value})",
         student.licence or "",
         rung.size.basis if rung.size.installed else "",
