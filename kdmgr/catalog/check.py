@@ -41,7 +41,7 @@ def check_entry(entry: object) -> dict[str, Any]:
 def _entry_fields() -> dict[str, Field]:
     losses = {"hard": (_flag, None), "soft": (_flag, None), "hidden": (_flag, None)}
     return {
-        "id": (_matching(r"[a-z0-9][a-z0-9._-]{0,95}", "lower-case letters, digits, '.', '_' and '-'"), REQUIRED),
+        "id": (_student_id(), REQUIRED),
         "name": (_line, REQUIRED),
         **dict.fromkeys(("publisher", "family", "modality", "architecture", "licence"), (_optional(_line), None)),
         **dict.fromkeys(("parameters", "active_parameters", "context_length"), (_optional(_count), None)),
@@ -51,6 +51,7 @@ def _entry_fields() -> dict[str, Field]:
         "gguf_repos": (_list_of(_repo), ()),
         "ollama": (_list_of(_record(_tag_fields())), ()),
         "teacher": (_record(_teacher_fields()), REQUIRED),
+        "base": (_optional(_record(_base_fields())), None),
         "method": (_one_of(METHODS), "unknown"),
         "methods": (_list_of(_one_of(METHODS)), ()),
         "losses": (_record(losses), {}),
@@ -60,6 +61,19 @@ def _entry_fields() -> dict[str, Field]:
         "unverified": (_list_of(_line), ()),
         "notes": (_optional(_text), None),
         "blobs": (_list_of(_matching(r"[0-9a-f]{64}", "64 hex digits")), ()),
+    }
+
+
+def _student_id() -> Rule:
+    return _matching(r"[a-z0-9][a-z0-9._-]{0,95}", "lower-case letters, digits, '.', '_' and '-'")
+
+
+def _base_fields() -> dict[str, Field]:
+    return {
+        "name": (_line, REQUIRED),
+        "hf_repo": (_optional(_repo), None),
+        "student": (_optional(_student_id()), None),
+        "source_url": (_optional(_url), None),
     }
 
 
@@ -102,7 +116,12 @@ def _score_fields() -> dict[str, Field]:
         "same_source": (_flag, None),
         "source_url": (_url, REQUIRED),
         "teacher_source_url": (_optional(_url), None),
+        "base": (_optional(_record(_base_score_fields())), None),
     }
+
+
+def _base_score_fields() -> dict[str, Field]:
+    return {"name": (_line, REQUIRED), "score": (_number, REQUIRED), "source_url": (_url, REQUIRED)}
 
 
 def _check_record(value: object, where: str, fields: Mapping[str, Field]) -> dict[str, Any]:

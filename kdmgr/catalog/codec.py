@@ -11,10 +11,13 @@ The schema: one JSON object per line (UTF-8, "\\n"), sorted by id, all keys pres
     hf_repo            "owner/name" of the weights; gguf_repos: a list of conversions
     ollama             [{tag, size_bytes, context, digest}]: what the library listed; sizes rounded as printed
     teacher            {name, parameters, hf_repo, ollama, open}
+    base               {name, hf_repo, student, source_url}: the weights it began with; `student` is the id of the
+                       entry that describes them, where they are a student's
     method, methods    of `METHODS`; losses: {hard, soft, hidden}, each true, false or null; method_note: text
     evidence           {url, where, confidence}: where the lineage was read, and how well it carries the claim
     scores             [{benchmark, shots, student, teacher, teacher_name, lower_is_better, same_source,
-                       source_url, teacher_source_url}]
+                       source_url, teacher_source_url, base}]; base: {name, score, source_url}, what the base model
+                       scored when measured alike
     unverified         names of fields whose value was not checked; `a.b` is a detail of `a`
     notes              text: disputes, traps, how things hang together
 
@@ -28,6 +31,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdmgr.catalog.students import (
+    Base,
+    BaseScore,
     Evidence,
     Lineage,
     Losses,
@@ -59,15 +64,21 @@ def decode_student(entry: Mapping[str, Any], *, from_user: bool = False) -> Stud
         ollama=tuple(OllamaTag(**tag) for tag in entry["ollama"]),
         lineage=_decode_lineage(entry),
         evidence=Evidence(**entry["evidence"]),
-        scores=tuple(Score(**score) for score in entry["scores"]),
+        scores=tuple(map(_decode_score, entry["scores"])),
         unverified=tuple(entry["unverified"]),
         notes=entry["notes"],
         blobs=tuple(entry.get("blobs", ())),
         n_layer=entry.get("n_layer"),
         n_embd=entry.get("n_embd"),
         n_vocab=entry.get("n_vocab"),
+        base=Base(**entry["base"]) if entry.get("base") else None,
         from_user=from_user,
     )
+
+
+def _decode_score(score: Mapping[str, Any]) -> Score:
+    base = score.get("base")
+    return Score(**{**score, "base": BaseScore(**base) if base else None})
 
 
 def _decode_lineage(entry: Mapping[str, Any]) -> Lineage:

@@ -98,6 +98,26 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """What a student was made from: the weights it began with, before it was taught."""
+
+    name: str
+    hf_repo: str | None = None
+    student: str | None = None
+    """The id of the catalog's entry that describes it, where it is a student itself."""
+    source_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseScore:
+    """What the base model scored, measured as the student was."""
+
+    name: str
+    score: float
+    source_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """One benchmark result of the student and, where one was found, of the teacher."""
 
@@ -113,6 +133,13 @@ class Score:
     """Whether both were printed side by side, so measured alike; None without a teacher's score."""
     source_url: str
     teacher_source_url: str | None
+    base: BaseScore | None = None
+    """Of the model that the student was made from, where its score is known."""
+
+    @property
+    def is_rating(self) -> bool:
+        """Whether it is a rating among players (Elo): its zero means nothing, so it has differences and no shares."""
+        return "rating" in self.benchmark.casefold()
 
     @property
     def retention(self) -> float | None:
@@ -120,7 +147,7 @@ class Score:
 
         Only for two scores of one source: others were not measured alike, and cannot be divided.
         """
-        if self.teacher is None or not self.same_source:
+        if self.teacher is None or not self.same_source or self.is_rating:
             return None
         part, whole = (self.teacher, self.student) if self.lower_is_better else (self.student, self.teacher)
         return part / whole if whole else None
@@ -170,6 +197,8 @@ class Student:
     n_layer: int | None = None
     n_embd: int | None = None
     n_vocab: int | None = None
+    base: Base | None = None
+    """None where no source says what it was made from."""
     from_user: bool = False
     """Whether it comes from the user's own file."""
 

@@ -8,12 +8,13 @@ from kdmgr.fit.plan import Components, DevicePlan, FitReport, PromptSpeed
 
 if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment
+    from kdmgr.services.teachers import TeacherFit
 
 SCHEMA_VERSION = 1
 
 
-def fit_object(assessment: Assessment) -> dict[str, Any]:
-    """One assessment as plain JSON values."""
+def fit_object(assessment: Assessment, teacher: TeacherFit | None = None) -> dict[str, Any]:
+    """One assessment as plain JSON values, with what its teacher would take where that was asked."""
     report = assessment.report
     return {
         "schema_version": SCHEMA_VERSION,
@@ -37,6 +38,7 @@ def fit_object(assessment: Assessment) -> dict[str, Any]:
         "max_n_ctx": report.max_n_ctx,
         "speed": _speed(report),
         "student": _student(assessment),
+        "teacher": None if teacher is None else teacher_object(teacher),
         "alternatives": list(report.alternatives),
         "unknown": list(report.unknown),
         "notes": list(assessment.notes),
@@ -136,6 +138,26 @@ def _prompt(prompt: PromptSpeed | None) -> dict[str, Any] | None:
     if prompt is None:
         return None
     return {"low_tok_s": prompt.low_tok_s, "high_tok_s": prompt.high_tok_s, "basis": prompt.basis}
+
+
+def teacher_object(teacher: TeacherFit) -> dict[str, Any]:
+    """What running the teacher would take; `basis` says what the figures follow from, or why there are none."""
+    facts = teacher.facts
+    return {
+        "name": teacher.name,
+        "id": facts.id if facts else None,
+        "open": facts.is_open if facts else None,
+        "parameters": facts.parameters if facts else None,
+        "quant": teacher.quant,
+        "n_ctx": teacher.n_ctx,
+        "memory_bytes": teacher.memory,
+        "is_estimate": teacher.is_estimate,
+        "verdict": teacher.verdict.value,
+        "decode_tok_s": teacher.speed.decode_tok_s if teacher.speed else None,
+        "machines": teacher.machines,
+        "smallest_card": teacher.smallest_card,
+        "basis": teacher.basis,
+    }
 
 
 def _student(assessment: Assessment) -> dict[str, Any] | None:

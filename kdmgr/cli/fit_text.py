@@ -12,6 +12,7 @@ from kdmgr.units import format_bytes, format_parameters, printable
 
 if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment
+    from kdmgr.services.teachers import TeacherFit
 
 COLORS = {
     Verdict.FITS: "green",
@@ -34,8 +35,8 @@ PART_COLORS = {
 _LABEL = 10
 
 
-def print_fit(assessment: Assessment, console: Console) -> None:
-    """One model's whole answer."""
+def print_fit(assessment: Assessment, console: Console, teacher: TeacherFit | None = None) -> None:
+    """One model's whole answer, with its teacher beside it."""
     report = assessment.report
     verdict = console.style(f"{MARKS[report.verdict]} {report.verdict.value}", "bold", COLORS[report.verdict])
     console.print(f"{console.style(printable(report.ref), 'bold')}   {_facts(report)}")
@@ -51,6 +52,10 @@ def print_fit(assessment: Assessment, console: Console) -> None:
         _print_field("prompt", describe_prompt(report.speed.prompt), console)
     if assessment.match is not None:
         _print_field("student", _lineage(assessment), console)
+    if teacher is not None:
+        from kdmgr.services.teachers import describe_teacher
+
+        _print_field("teacher", describe_teacher(teacher, report), console)
     for alternative in report.alternatives:
         _print_field("try", alternative, console)
     for note in assessment.notes:

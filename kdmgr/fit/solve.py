@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from kdmgr.fit.machine import Device, Machine
+from kdmgr.fit.machine import Device, Host, Machine
 from kdmgr.fit.options import EngineBuild, RunOptions, resolve
 from kdmgr.fit.overhead import device_overhead
-from kdmgr.fit.placement import place
-from kdmgr.fit.plan import Verdict
+from kdmgr.fit.placement import budget, lay_out, make_costs, place
+from kdmgr.fit.plan import MemoryPlan, Verdict
 from kdmgr.fit.verdict import Judgement, judge
 from kdmgr.gguf.shape import ModelShape
 
@@ -53,21 +53,53 @@ def finest_cache(
     return None
 
 
+def whole_on(shape: ModelShape, machine: Machine, options: RunOptions, card: Device) -> MemoryPlan:
+    """The plan with every layer on one `card` beside the host of `machine`, whether it would hold them or not."""
+    whole = replace(options, n_gpu_layers=shape.n_layer + 1, n_cpu_moe=0, tensor_split=(), main_gpu=0)
+    alone = replace(machine, devices=(card,), declared=True)
+    return place(shape, resolve(whole, shape, alone), alone)
+
+
 def smallest_device(shape: ModelShape, machine: Machine, options: RunOptions, cards: Sequence[Device]) -> Device | None:
-    """Of `cards` (in any order) the one with least memory that holds the whole model alone, with the margin.
+    """Of `cards` (in any order) the one with least memory that holds the whole model alone, with the margin."""
+    return smallest_holding(whole_on(shape, machine, options, cards[0]), options, cards) if cards else None
+
+
+def smallest_holding(whole: MemoryPlan, options: RunOptions, cards: Sequence[Device]) -> Device | None:
+    """The same for a plan on one card.
 
     What a model takes on one card is the same for all of them, but for the driver's context.
     """
-    if not cards:
-        return None
-    whole = replace(options, n_gpu_layers=shape.n_layer + 1, n_cpu_moe=0, tensor_split=(), main_gpu=0)
-    alone = replace(machine, devices=(cards[0],), declared=True)
-    parts = place(shape, resolve(whole, shape, machine), alone).devices[0].components
+    parts = whole.devices[0].components
     if parts.kv_cache is None or parts.compute is None:
         return None
     need = parts.known - (parts.overhead or 0) + options.margin_bytes
     holding = [card for card in cards if need + (device_overhead(card).size or 0) <= card.free_bytes]
     return min(holding, key=lambda card: (card.free_bytes, "GeForce" not in card.name, card.name), default=None)
+
+
+def fewest_devices(
+    shape: ModelShape, options: RunOptions, card: Device, whole: MemoryPlan, most: int = 64
+) -> int | None:
+    """How many of `card` hold the model of the plan `whole_on` one, split by layers, with the margin on each.
+
+    On each, as much scratch memory is counted as the whole model needs on one. None where `most` do not hold it.
+    """
+    parts = whole.devices[0].components
+    room = budget(card) - options.margin_bytes
+    if parts.kv_cache is None or parts.compute is None or room <= parts.compute:
+        return None
+    held = parts.known - (parts.overhead or 0) - parts.compute
+    # Neither the context nor its cache depends on how many cards there are.
+    alone = Machine((card,), Host(None, None, None, None, ""), declared=True)
+    resolved = resolve(replace(options, n_gpu_layers=shape.n_layer + 1), shape, alone)
+    for count in range(max(-(-held // (room - parts.compute)), 1), most + 1):
+        cards = (card,) * count
+        costs = make_costs(shape, resolved, cards)
+        places = lay_out(costs, cards)
+        if all(costs.at_least(places, index) + parts.compute <= room for index in range(count)):
+            return count
+    return None
 
 
 def least_to_unload(

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
+    from kdmgr.services.teachers import TeacherFit
 
 
 class Services:
@@ -359,6 +360,15 @@ class Services:
         options = replace(options, projector_bytes=planned.projector_bytes, engine_build=planned.engine_build)
         loaded = () if report.machine.declared or not report.machine.devices else self._loaded()
         return replace(assessment, report=with_advice(report, options, loaded))
+
+    def fit_teacher(self, assessment: Assessment) -> TeacherFit | None:
+        """The teacher of the student that was assessed, on the same machine; None for what is no student."""
+        if assessment.match is None:
+            return None
+        from kdmgr.services.teachers import fit_teacher, options_of
+
+        report = assessment.report
+        return fit_teacher(assessment.match.student, report.machine, options_of(report))
 
     def _for_engine(self, found: FoundModel, machine: Machine, options: RunOptions) -> RunOptions:
         """The options with the build of the server that has the model, where it estimates and none was asked for."""

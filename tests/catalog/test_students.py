@@ -39,8 +39,9 @@ def test_retention_is_inverted_where_lower_is_better() -> None:
         replace(SCORE, same_source=None, teacher=None),
         replace(SCORE, teacher=0),
         replace(SCORE, student=0, lower_is_better=True),
+        replace(SCORE, benchmark="Codeforces rating", student=1189, teacher=2029),
     ],
-    ids=["two sources", "no teacher", "a teacher at zero", "an error rate of zero"],
+    ids=["two sources", "no teacher", "a teacher at zero", "an error rate of zero", "a rating"],
 )
 def test_what_cannot_be_divided_has_no_retention(score: Score) -> None:
     assert score.retention is None
@@ -49,7 +50,7 @@ def test_what_cannot_be_divided_has_no_retention(score: Score) -> None:
 def test_the_catalog_divides_only_scores_of_one_source() -> None:
     scores = [score for student in load_catalog() for score in student.scores]
     assert len(scores) == 307
-    assert sum(score.retention is not None for score in scores) == 152
+    assert sum(score.retention is not None for score in scores) == 146
     assert all(score.same_source for score in scores if score.retention is not None)
 
 

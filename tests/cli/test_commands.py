@@ -39,8 +39,8 @@ def test_fit_json_keeps_the_contract(cli: Cli, gemma_gguf: Path) -> None:
     body = json.loads(cli("fit", gemma_gguf, "--gpu", "RTX 3060 12GB", "-c", "8k", "--json").out)
     assert list(body) == [
         "schema_version", "ref", "source", "architecture", "parameters", "quant", "n_ctx_train", "options", "memory",
-        "offload", "estimate", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "alternatives",
-        "unknown", "notes",
+        "offload", "estimate", "verdict", "reason", "headroom_bytes", "max_n_ctx", "speed", "student", "teacher",
+        "alternatives", "unknown", "notes",
     ]  # fmt: skip
     assert (body["schema_version"], body["source"], body["architecture"], body["quant"]) == (
         1,

@@ -41,6 +41,16 @@ def test_fit_of_a_file_on_a_declared_card_brings_no_client_of_anything(cli: Cli,
     assert not ({*HEAVY, "ssl", "socket", "sqlite3", "_hashlib"} - wanted) & set(modules)
 
 
+def test_fit_of_what_is_no_student_reads_neither_teachers_nor_shapes(cli: Cli, smollm_gguf: Path) -> None:
+    arguments = ["fit", str(smollm_gguf), "--gpu", "RTX 3060 12GB"]
+    listing = _LIST_MODULES.replace('name.partition(".")[0]', "name")
+    ran = subprocess.run([sys.executable, "-c", listing, *arguments], capture_output=True, text=True, check=True)
+    code, modules = json.loads(ran.stderr.splitlines()[-1])
+    assert code == 0
+    unneeded = {"kdmgr.services.teachers", "kdmgr.catalog.teachers", "kdmgr.catalog.shapes", "kdmgr.gguf.published"}
+    assert not unneeded & set(modules)
+
+
 def test_help_lists_every_command_and_alias(cli: Cli) -> None:
     shown = cli("--help").out
     for name, command in COMMANDS.items():

@@ -7,11 +7,12 @@ from dataclasses import replace
 from kdmgr.fit.machine import Machine
 from kdmgr.fit.options import RunOptions
 from kdmgr.fit.plan import Verdict
-from kdmgr.fit.solve import finest_cache, least_to_unload, smallest_device, try_options
+from kdmgr.fit.solve import fewest_devices, finest_cache, least_to_unload, smallest_device, try_options, whole_on
 from tests.support.machines import GIB, gpu, machine
 from tests.support.shapes import shape
 
 LLAMA = "llama-3.1-8b"
+BIG = "llama-3.3-70b"
 
 
 def test_the_finest_cache_type_that_does_it_is_named() -> None:
@@ -50,3 +51,20 @@ def test_as_little_as_possible_is_unloaded() -> None:
     assert two == (("a", 2 * GIB), ("b", 2 * GIB))
     assert least_to_unload(shape("llama-3.3-70b"), on, RunOptions(n_ctx=4096), loaded) is None
     assert least_to_unload(shape(LLAMA), machine(), RunOptions(n_ctx=4096), loaded) is None
+
+
+def test_the_fewest_cards_that_hold_a_large_model_are_counted() -> None:
+    card, options = gpu(24), RunOptions(n_ctx=8192)
+    whole = whole_on(shape(BIG), machine(), options, card)
+    count = fewest_devices(shape(BIG), options, card, whole)
+    assert count == 2
+    for cards, fits in ((count, True), (count - 1, False)):
+        together = machine(*(replace(card, index=index) for index in range(cards)))
+        judged = try_options(shape(BIG), together, replace(options, n_gpu_layers=shape(BIG).n_layer + 1))
+        assert (judged.verdict is Verdict.FITS) is fits
+    assert fewest_devices(shape(BIG), options, card, whole, most=1) is None
+
+
+def test_a_card_too_small_for_the_scratch_memory_alone_never_does() -> None:
+    card, options = gpu(1.1), RunOptions(n_ctx=8192)
+    assert fewest_devices(shape(BIG), options, card, whole_on(shape(BIG), machine(), options, card)) is None

@@ -91,12 +91,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         answers = [_assess(services, ref, options) for ref in args.refs]
         if args.verbose:
             _tell_traffic(services, _flatten(answers), console)
-    if args.json:
-        _print_json(answers, console)
-    elif len(answers) > 1:
-        _print_comparison(_flatten(answers), console)
-    else:
-        _print_answer(answers[0], args.explain, console)
+        if args.json:
+            _print_json(services, answers, console)
+        elif len(answers) > 1:
+            _print_comparison(_flatten(answers), console)
+        else:
+            _print_answer(services, answers[0], args.explain, console)
     return max(_exit_code(answer) for answer in answers)
 
 
@@ -116,7 +116,7 @@ def _show_history(services: Services, args: argparse.Namespace, console: Console
     return 0
 
 
-def _print_answer(answer: Assessment | Ladder, explain: bool, console: Console) -> None:
+def _print_answer(services: Services, answer: Assessment | Ladder, explain: bool, console: Console) -> None:
     from kdmgr.services.ladder import Ladder
 
     if isinstance(answer, Ladder):
@@ -126,7 +126,7 @@ def _print_answer(answer: Assessment | Ladder, explain: bool, console: Console) 
     else:
         from kdmgr.cli.fit_text import print_explanation, print_fit
 
-        print_fit(answer, console)
+        print_fit(answer, console, services.fit_teacher(answer))
         if explain:
             print_explanation(answer.report, console)
 
@@ -222,14 +222,17 @@ def exit_code(verdict: Verdict) -> int:
     return DOES_NOT_FIT if verdict is Verdict.TOO_BIG else 0
 
 
-def _print_json(answers: list[Assessment | Ladder], console: Console) -> None:
+def _print_json(services: Services, answers: list[Assessment | Ladder], console: Console) -> None:
     import json
 
     from kdmgr.cli.fit_json import fit_object
     from kdmgr.cli.ladder_text import ladder_object
     from kdmgr.services.ladder import Ladder
 
-    objects = [ladder_object(answer) if isinstance(answer, Ladder) else fit_object(answer) for answer in answers]
+    objects = [
+        ladder_object(answer) if isinstance(answer, Ladder) else fit_object(answer, services.fit_teacher(answer))
+        for answer in answers
+    ]
     console.print(json.dumps(objects[0] if len(objects) == 1 else objects, indent=2))
 
 

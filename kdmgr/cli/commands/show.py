@@ -1,4 +1,4 @@
-"""`kdmgr show MODEL`: everything known of an installed model."""
+"""`kdmgr show MODEL`: everything known of an installed model, or of a student of the catalog."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import argparse
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_host, add_json
+from kdmgr.errors import NotFound, UsageError
 from kdmgr.units import format_bytes, format_count, format_parameters, printable
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
     from kdmgr.services.about import About
     from kdmgr.services.app import Services
+    from kdmgr.services.lineage import LineageStory
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `show`."""
-    parser.add_argument("model", metavar="MODEL", help="an installed model")
+    parser.add_argument(
+        "model", metavar="MODEL", help="an installed model; else a student of the catalog, by id, name or tag"
+    )
     add_json(parser)
     add_host(parser)
     # Not --version: what follows a command is the command's.
@@ -38,7 +42,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.receipt:
         _print_receipt(services, args, console)
         return 0
-    about = about_model(services, args.model)
+    try:
+        about = about_model(services, args.model)
+    except (NotFound, UsageError):
+        story = _find_story(services, args)
+        if story is None:
+            raise
+        return _show_story(story, args, console)
     if args.template:
         console.print(printable(about.template or ""))
     elif args.license:
@@ -46,11 +56,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     elif args.modelfile:
         console.print(printable(to_modelfile(about)), end="")
     elif args.json:
-        _print_json(about, args, console)
+        _print_json(services, about, args, console)
     else:
         from kdmgr.cli.show_text import print_metadata, print_tensors
 
         _print_text(about, console)
+        _print_lineage(services, about, console)
         if args.verbose:
             print_metadata(about, console)
         if args.tensors:
@@ -58,9 +69,46 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _find_story(services: Services, args: argparse.Namespace) -> LineageStory | None:
+    """The catalog's entry of what is not installed; None where parts of a file were asked for."""
+    from kdmgr.services.lineage import find_student, tell_lineage
+
+    if args.template or args.license or args.modelfile or args.tensors:
+        return None
+    student = find_student(services.catalog, args.model)
+    return tell_lineage(student, services.catalog) if student else None
+
+
+def _show_story(story: LineageStory, args: argparse.Namespace, console: Console) -> int:
+    if args.json:
+        import json
+
+        from kdmgr.cli.lineage_json import lineage_object
+
+        body = {"schema_version": 1, "installed": False, "lineage": lineage_object(story)}
+        console.print(json.dumps(body, indent=2))
+    else:
+        from kdmgr.cli.lineage_text import print_student
+
+        print_student(story, console)
+    return 0
+
+
+def _print_lineage(services: Services, about: About, console: Console) -> None:
+    """What the catalog knows of the student that the model is, or was made from."""
+    if about.match is None:
+        return
+    from kdmgr.cli.lineage_text import print_lineage
+    from kdmgr.services.lineage import tell_lineage
+
+    console.print()
+    made = "" if about.match.relation == "itself" else "made from "
+    console.print(console.style(f"lineage: {made}{printable(about.match.student.name)}", "bold"))
+    print_lineage(tell_lineage(about.match.student, services.catalog), console, about.shape.quant)
+
+
 def _print_receipt(services: Services, args: argparse.Namespace, console: Console) -> None:
     """Also of a model that only a server has, or that is gone."""
-    from kdmgr.errors import NotFound
     from kdmgr.refs import parse_ollama_name
 
     ref = parse_ollama_name(args.model)
@@ -104,7 +152,6 @@ def _print_text(about: About, console: Console) -> None:
             "student": about.match.student.name if about.match else "",
             "teacher": f"{lineage.teacher.name}: {lineage.method} ({lineage.grade.value})" if lineage else "",
             "known by": "; ".join(about.match.evidence) if about.match else "",
-            "source": (about.match.student.evidence.url or "") if about.match else "",
         }
     )
     console.print()
@@ -112,7 +159,7 @@ def _print_text(about: About, console: Console) -> None:
     console.table(("TENSOR TYPE", "TENSORS", "SIZE"), rows, right=(1, 2))
 
 
-def _print_json(about: About, args: argparse.Namespace, console: Console) -> None:
+def _print_json(services: Services, about: About, args: argparse.Namespace, console: Console) -> None:
     import json
 
     from kdmgr.cli.show_text import metadata_object, projector_object, tensors_object
@@ -141,6 +188,11 @@ def _print_json(about: About, args: argparse.Namespace, console: Console) -> Non
         "projector": projector_object(about),
         "tensors": [{"type": name, "count": count, "size_bytes": size} for name, count, size in about.tensor_types],
     }
+    if about.match:
+        from kdmgr.cli.lineage_json import lineage_object
+        from kdmgr.services.lineage import tell_lineage
+
+        body["lineage"] = lineage_object(tell_lineage(about.match.student, services.catalog))
     if args.verbose:
         body["metadata"] = metadata_object(about)
     if args.tensors:
