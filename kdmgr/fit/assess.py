@@ -45,6 +45,7 @@ def assess(
         unknown=(
             *shape.unknown,
             *_unestimated(resolved, plan),
+            *_ungraphed(shape, resolved, plan),
             *_unmeasured(shape, machine, plan),
             *((why_no_speed,) if why_no_speed else ()),
         ),
@@ -113,6 +114,13 @@ def _unestimated(options: ResolvedOptions, plan: MemoryPlan) -> list[str]:
     if not options.engine_build.estimates or plan.estimate is not None:
         return []
     return ["what Ollama would estimate: without a vocabulary, or with this host's memory unknown, it cannot be told"]
+
+
+def _ungraphed(shape: ModelShape, options: ResolvedOptions, plan: MemoryPlan) -> list[str]:
+    if not options.in_ollamas_engine or shape.attention is None or plan.components.compute is not None:
+        return []
+    part = "that reads images" if shape.engine_view.sees else "of this architecture"
+    return [f"compute buffer: the graph {part} in Ollama's own engine is not known"]
 
 
 def _unmeasured(shape: ModelShape, machine: Machine, plan: MemoryPlan) -> list[str]:

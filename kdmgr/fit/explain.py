@@ -44,11 +44,18 @@ def _explain_options(report: FitReport) -> Iterator[Step]:
     yield Step("context", "per slot", options.n_ctx_basis, f"{options.n_ctx} tokens × {options.n_parallel} slots")
     rule = "Ollama's rule: 512, above 4096 cells 1024, above 32768 cells 2048"
     formula = rule if options.engine_build is EngineBuild.OLLAMA_030 else "512 unless set"
-    yield Step("physical batch", formula, f"engine build {options.engine_build.value}", f"{options.n_ubatch} tokens")
+    own = ", in Ollama's own engine" if options.in_ollamas_engine else ""
+    build = f"engine build {options.engine_build.value}{own}"
+    yield Step("physical batch", formula, build, f"{options.n_ubatch} tokens")
 
 
 def _explain_model(report: FitReport) -> Iterator[Step]:
     shape, options = report.shape, report.options
+    if options.in_ollamas_engine:
+        from kdmgr.fit.ollama_engine.explaining import explain_model
+
+        yield from explain_model(shape, options)
+        return
     weights = shape.weights
     yield Step(
         "weights",
@@ -125,7 +132,11 @@ def _explain_places(report: FitReport) -> Iterator[Step]:
         overhead = device_overhead(device)
         size = "unknown" if overhead.size is None else format_bytes(overhead.size)
         yield Step(f"{name}: overhead", "measured, on no buffer line", overhead.basis, size)
-        if report.plan.estimate is None:
+        if report.options.in_ollamas_engine:
+            from kdmgr.fit.ollama_engine.explaining import explain_target
+
+            yield explain_target(name, device, planned, report)
+        elif report.plan.estimate is None:
             yield _explain_target(name, device, size, report)
         yield _explain_layers(name, planned, report)
         yield _explain_compute(name, planned, report)
@@ -140,12 +151,16 @@ def _devices_in_use(report: FitReport) -> set[int]:
     estimate, devices = report.plan.estimate, report.machine.devices
     if estimate is not None:
         return {id(devices[index]) for index in estimate.devices}
+    if report.options.in_ollamas_engine:
+        return {id(device) for device, planned in zip(devices, report.plan.devices, strict=True) if planned.n_layers}
     return {id(device) for device in usable_devices(report.machine)}
 
 
 def _why_unused(report: FitReport) -> str:
     if report.plan.estimate is not None:
         return "Ollama's estimate leaves it out"
+    if report.options.in_ollamas_engine:
+        return "others hold all layers, or more of them"
     return "another library's devices have more memory"
 
 
@@ -167,6 +182,8 @@ def _explain_layers(name: str, planned: DevicePlan, report: FitReport) -> Step:
     how = "whole layers back to front while the target holds"
     if report.plan.estimate is not None:
         how = "as many as Ollama's estimate says, the output layer last"
+    elif report.options.in_ollamas_engine:
+        how = "as many as have room, from the last, on as few GPUs as hold them; the output layer only with all others"
     elif report.plan.whole:
         how = "all layers, split by free memory"
     experts = f", {planned.n_expert_layers} of them without experts" if planned.n_expert_layers else ""
@@ -180,10 +197,12 @@ def _explain_layers(name: str, planned: DevicePlan, report: FitReport) -> Step:
 
 def _explain_compute(name: str, planned: DevicePlan, report: FitReport) -> Step:
     options = report.options
-    logits = f", logits {report.shape.n_vocab} × {options.n_parallel} × 4" if planned.kind == "host" else ""
+    read_back = planned.kind == "host" and not options.in_ollamas_engine
+    logits = f", logits {report.shape.n_vocab} × {options.n_parallel} × 4" if read_back else ""
+    graph = "the graph of Ollama's own engine" if options.in_ollamas_engine else "the engine's graph"
     return Step(
         f"{name}: compute",
-        "the engine's graph for one batch, its allocator replayed",
+        f"{graph} for one batch, its allocator replayed",
         f"n_ubatch {options.n_ubatch}, {format_count(options.n_ctx)} cells, "
         f"flash attention {'on' if options.flash_attn else 'off'}{logits}",
         format_bytes(planned.components.compute),

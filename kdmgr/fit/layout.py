@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kdmgr.fit.compute import ComputeBuffers, add_layer_inputs, compute_buffers
+from kdmgr.fit.compute import ComputeBuffers, add_layer_inputs, compute_buffers, output_buffer
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Kept, Place
 from kdmgr.fit.graph.choosing import choose_layers, layer_kinds
@@ -31,7 +31,7 @@ class Share:
         return self.weights + (self.kv_cache or 0) + self.recurrent + (self.compute or 0)
 
 
-class _Tally:
+class Tally:
     """A share that is being added up; called for every layer of every layout tried."""
 
     __slots__ = ("kv_cache", "reads", "recurrent", "weights")
@@ -69,6 +69,11 @@ class Costs:
         self._kinds = layer_kinds(shape)
         self._buffers: dict[tuple[object, ...], ComputeBuffers] = {}
 
+    @property
+    def output(self) -> int | None:
+        """Bytes for the logits that are read back, in host memory beside the compute buffer."""
+        return output_buffer(self.shape, self.options)
+
     def compute(self, places: Sequence[Place], *, projected: bool = False) -> ComputeBuffers:
         """Scratch memory in each place. Layouts that differ only in how many layers of a kind there are share it."""
         # On one device, or with a part on the host, what is projected is what is taken.
@@ -104,9 +109,9 @@ class Costs:
         """Bytes on `device` without its scratch memory: a bound that is quick to tell."""
         return self._count(places)[device].total().known
 
-    def _count(self, places: Sequence[Place]) -> dict[int, _Tally]:
+    def _count(self, places: Sequence[Place]) -> dict[int, Tally]:
         weights = self.shape.weights
-        held = {place: _Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
+        held = {place: Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
         held[HOST].weights = weights.input
         for layer, place in enumerate(places[:-1]):
             kept, reads = self._weights(layer, place.kept)

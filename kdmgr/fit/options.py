@@ -29,7 +29,7 @@ class EngineBuild(StrEnum):
     OLLAMA_030 = "ollama-0.30"
     """Ollama 0.30 and newer: the same engine, batches chosen by context."""
     OLLAMA_024 = "ollama-0.24"
-    """Ollama up to 0.24: logits for a whole batch."""
+    """Ollama up to 0.24: some architectures in an engine of its own, the others with logits for a whole batch."""
     OLLAMA_011 = "ollama-0.11"
     """Ollama up to 0.11.4: the same, and what to offload is decided by its own estimate."""
 
@@ -146,6 +146,13 @@ class ResolvedOptions:
     """The logical batch before it is held within the context."""
     asked_ctx: int | None = None
     """The context per slot before it is held within the model's own maximum; None where nobody asked."""
+    in_ollamas_engine: bool = False
+    """Whether Ollama runs the model in its own engine, and not in llama.cpp."""
+
+    @property
+    def lays_out_itself(self) -> bool:
+        """Whether the engine's program decides by an arithmetic of its own what goes where."""
+        return self.in_ollamas_engine or self.engine_build.estimates
 
 
 def cache_type(name: str) -> TensorType:
@@ -194,6 +201,11 @@ def resolve(options: RunOptions, shape: ModelShape, machine: Machine) -> Resolve
         asked_batch=asked_batch,
         asked_ctx=options.n_ctx,
     )
+    if build is EngineBuild.OLLAMA_024:
+        from kdmgr.fit.ollama_engine.settings import runs_there, settle
+
+        if runs_there(shape, resolved):
+            resolved = settle(shape, resolved, options)
     if options.draft is None:
         return resolved
     from kdmgr.fit.draft import draft_bytes

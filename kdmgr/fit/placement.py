@@ -1,7 +1,8 @@
 """Which layers go where: as the engine would put them, on one device or several, the rest to the host.
 
 Sources: llama.cpp, common/fit.cpp (fitting) and src/llama-model.cpp (the default split); Ollama 0.30,
-server/sched.go (one device or all). Ollama up to 0.11.4 has an arithmetic of its own: `kdmgr.fit.estimator`.
+server/sched.go (one device or all). Ollama up to 0.11.4 has an arithmetic of its own: `kdmgr.fit.estimator`; so
+has its own engine up to 0.24: `kdmgr.fit.ollama_engine`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdmgr.fit.compute import output_buffer
 from kdmgr.fit.filling import fill, split_by_share
 from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Kept, Place
@@ -30,6 +30,10 @@ _ONE_GPU_SHARE = 0.8
 
 def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> MemoryPlan:
     """The plan that an engine with these options would come to on `machine`."""
+    if options.in_ollamas_engine:
+        from kdmgr.fit.ollama_engine.placing import place_in_ollamas_engine
+
+        return place_in_ollamas_engine(shape, options, machine)
     if options.engine_build.estimates:
         from kdmgr.fit.estimator import estimate
 
@@ -40,11 +44,11 @@ def place(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> Memo
     chosen = _choose_devices(shape, options, devices)
     if options.n_gpu_layers == 0 or not chosen:
         costs = Costs(shape, options, 0)
-        return _assemble(costs, machine, (), [Place()] * costs.n_layers)
+        return assemble(costs, machine, (), [Place()] * costs.n_layers)
     costs = make_costs(shape, options, chosen)
     if options.split_mode is SplitMode.ROW and len(chosen) > 1:
         return _split_rows(costs, machine, chosen)
-    return _assemble(costs, machine, chosen, lay_out(costs, chosen))
+    return assemble(costs, machine, chosen, lay_out(costs, chosen))
 
 
 def make_costs(shape: ModelShape, options: ResolvedOptions, devices: Sequence[Device]) -> Costs:
@@ -62,7 +66,7 @@ def _follow_estimate(shape: ModelShape, options: ResolvedOptions, machine: Machi
     places = _split_blocks_first(estimated, n_gpu_layers)
     # Layers that only predict further tokens were counted, but lie beyond those that run.
     places = [*places[: shape.n_layer], places[-1]]
-    return replace(_assemble(costs, machine, chosen, places), estimate=estimated)
+    return replace(assemble(costs, machine, chosen, places), estimate=estimated)
 
 
 def _split_blocks_first(estimated: Estimate, n_gpu_layers: int) -> list[Place]:
@@ -195,7 +199,8 @@ def _split_rows(costs: Costs, machine: Machine, devices: Sequence[Device]) -> Me
     return _make_plan(costs, machine, devices, held, {main: n_gpu_layers}, {}, n_gpu_layers)
 
 
-def _assemble(costs: Costs, machine: Machine, devices: Sequence[Device], places: Sequence[Place]) -> MemoryPlan:
+def assemble(costs: Costs, machine: Machine, devices: Sequence[Device], places: Sequence[Place]) -> MemoryPlan:
+    """The plan with the layers of `costs` at `places`, on `devices` by index or the host."""
     counts: dict[int, int] = {}
     without_experts: dict[int, int] = {}
     for place in places:
@@ -234,7 +239,7 @@ def _make_plan(
                 n_expert_layers=without_experts.get(index, 0) if index is not None else 0,
             )
         )
-    output = output_buffer(costs.shape, costs.options)
+    output = costs.output
     held = shares[HOST]
     host = DevicePlan(
         name=machine.host.cpu or "CPU",

@@ -18,8 +18,9 @@ RANK = {Verdict.FITS: 4, Verdict.TIGHT: 3, Verdict.PARTIAL: 2, Verdict.CPU: 1, V
 """Better verdicts rank higher; `unknown` has no rank."""
 # From the finest to the coarsest; below 4 bits nothing is left to save.
 SMALLER_CACHES = ("q8_0", "q5_1", "q4_0")
-# What Ollama up to 0.11.4 takes of these.
-_ESTIMATED_CACHES = ("q8_0", "q4_0")
+# What Ollama up to 0.24 takes of these.
+_OLDER_CACHES = ("q8_0", "q4_0")
+_OLDER_BUILDS = (EngineBuild.OLLAMA_011, EngineBuild.OLLAMA_024)
 _MOST_UNLOADED = 3
 
 
@@ -30,8 +31,8 @@ def try_options(shape: ModelShape, machine: Machine, options: RunOptions) -> Jud
 
 def reaches(shape: ModelShape, machine: Machine, options: RunOptions, goal: Verdict) -> Judgement | None:
     """The judgement when it is `goal` or better."""
-    estimates = options.engine_build is not None and options.engine_build.estimates
-    if RANK[goal] >= RANK[Verdict.TIGHT] and options.n_gpu_layers is None and not estimates:
+    whole = RANK[goal] >= RANK[Verdict.TIGHT] and options.n_gpu_layers is None
+    if whole and not resolve(options, shape, machine).lays_out_itself:
         # Nothing but the whole model on devices will do: no need to find out which part of it would go there.
         options = replace(options, n_gpu_layers=shape.n_layer + 1)
     judgement = try_options(shape, machine, options)
@@ -45,7 +46,7 @@ def finest_cache(
     if options.type_k != "f16" or options.type_v != "f16" or options.flash_attn is False:
         return None
     for name in SMALLER_CACHES:
-        if options.engine_build is EngineBuild.OLLAMA_011 and name not in _ESTIMATED_CACHES:
+        if options.engine_build in _OLDER_BUILDS and name not in _OLDER_CACHES:
             continue
         judgement = reaches(shape, machine, replace(options, type_k=name, type_v=name), goal)
         if judgement is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from kdmgr.errors import Unreadable
 from kdmgr.gguf.architectures import RULES, Rules
+from kdmgr.gguf.engine_view import EngineView, read_engine_view
 from kdmgr.gguf.header import GgufHeader, LongArray
 from kdmgr.gguf.keys import Keys
 from kdmgr.gguf.layers import (
@@ -75,6 +76,8 @@ class ModelShape:
     """What the header leaves open, each as a sentence."""
     ollama_view: OllamaView
     """What Ollama up to 0.11.4 reckons with."""
+    engine_view: EngineView
+    """What Ollama's own engine loads, up to 0.24."""
 
 
 def read_shape(header: GgufHeader) -> ModelShape:
@@ -119,6 +122,7 @@ def read_shape(header: GgufHeader) -> ModelShape:
         has_chat_template=header.text("tokenizer.chat_template") is not None,
         unknown=unknown,
         ollama_view=read_ollama_view(header, keys, n_vocab),
+        engine_view=read_engine_view(header, keys),
     )
 
 

@@ -371,7 +371,7 @@ class Services:
         return fit_teacher(assessment.match.student, report.machine, options_of(report))
 
     def _for_engine(self, found: FoundModel, machine: Machine, options: RunOptions) -> RunOptions:
-        """The options with the build of the server that has the model, where it estimates and none was asked for."""
+        """The options with the build of an older server that has the model, where none was asked for."""
         from kdmgr.services.server_build import with_server_build
 
         return with_server_build(options, found, machine, self.server_models.version)

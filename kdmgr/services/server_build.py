@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 def with_server_build(
     options: RunOptions, found: FoundModel, machine: Machine, ask_version: Callable[[], str | None]
 ) -> RunOptions:
-    """`options` for a server up to 0.11.4, which estimates; unchanged for any other, or when a build was asked for.
+    """`options` for a server up to 0.24; unchanged for a newer one, or when a build was asked for.
 
-    `ask_version` is called for a model of the server, and for one of Ollama's store where this machine's GPUs are
-    planned for: elsewhere the answer would not depend on it, or nobody said that a server will run the model.
+    `ask_version` is called for a model of the server, and for one of Ollama's store where this machine is planned
+    for: elsewhere nobody said that a server will run the model.
     """
     if options.engine_build is not None:
         return options
-    here = _is_in_ollamas_store(found) and bool(machine.devices) and not machine.declared
+    here = _is_in_ollamas_store(found) and not machine.declared
     if found.source != "server" and not here:
         return options
     from kdmgr.engines.ollama.versions import era
     from kdmgr.fit.options import EngineBuild
 
-    return replace(options, engine_build=EngineBuild.OLLAMA_011) if era(ask_version()) == "A" else options
+    builds = {"A": EngineBuild.OLLAMA_011, "B1": EngineBuild.OLLAMA_024, "B2": EngineBuild.OLLAMA_024}
+    build = builds.get(era(ask_version()) or "")
+    return options if build is None else replace(options, engine_build=build)
 
 
 def _is_in_ollamas_store(found: FoundModel) -> bool:

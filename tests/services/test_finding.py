@@ -105,19 +105,26 @@ def test_a_server_is_asked_before_the_registry(new_services: NewServices, regist
 
 
 @pytest.mark.parametrize(
-    ("version", "estimates"), [("0.11.4", True), ("0.11.5", False), ("0.24.0", False), ("", False)]
+    ("version", "build"),
+    [
+        ("0.11.4", EngineBuild.OLLAMA_011),
+        ("0.11.5", EngineBuild.OLLAMA_024),
+        ("0.24.0", EngineBuild.OLLAMA_024),
+        ("0.30.0", EngineBuild.LLAMA_CPP),
+        ("", EngineBuild.LLAMA_CPP),
+    ],
 )
-def test_an_old_server_plans_by_its_estimate(new_services: NewServices, version: str, estimates: bool) -> None:
+def test_a_server_plans_as_its_version_does(new_services: NewServices, version: str, build: EngineBuild) -> None:
     with serve_model(ScriptedServer(), "mine:latest") as server:
         server.on("GET", "/api/version", json_reply(version=version))
         services = new_services(host=server.host)
         report = services.fit("mine", CARD, RunOptions()).report
-        assert (report.options.engine_build is EngineBuild.OLLAMA_011) is estimates
+        assert report.options.engine_build is build
         asked = services.fit("mine", CARD, RunOptions(engine_build=EngineBuild.OLLAMA_030)).report
         assert asked.options.engine_build is EngineBuild.OLLAMA_030
 
 
-def test_a_server_decides_for_ollamas_store_on_this_machines_gpus_only(new_services: NewServices, tiny: Path) -> None:
+def test_a_server_decides_for_ollamas_store_on_this_machine_only(new_services: NewServices, tiny: Path) -> None:
     with ScriptedServer().on("GET", "/api/version", json_reply(version="0.11.4")) as server:
         services = new_services(server=server.host)
         add_model(OwnStore(services.library.ollama.root), tiny, "theirs")

@@ -47,9 +47,14 @@ def layer_kinds(shape: ModelShape) -> list[int]:
     ]
 
 
-def choose_layers(kinds: Sequence[int], places: Sequence[Place], *, has_states: bool = False) -> list[int]:
-    """Of the layers in each place, by their kinds, those that a graph needs. The last one is always among them."""
-    divided = any(place.device != places[0].device for place in places)
+def choose_layers(
+    kinds: Sequence[int], places: Sequence[Place], *, has_states: bool = False, settles_late: bool = False
+) -> list[int]:
+    """Of the layers in each place, by their kinds, those that a graph needs. The last one is always among them.
+
+    `settles_late`: more of them, as if they were divided.
+    """
+    divided = settles_late or any(place.device != places[0].device for place in places)
     enough = (_DIVIDED_STATES if has_states else _DIVIDED) if divided else _UNDIVIDED
     chosen: list[int] = []
     start = 0
