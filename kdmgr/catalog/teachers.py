@@ -73,8 +73,9 @@ def match_teachers(text: str, teachers: list[TeacherFacts]) -> list[TeacherFacts
 
 
 def _is_ollama_model(facts: TeacherFacts, text: str) -> bool:
-    """Whether `text` is the name of its model in Ollama's library, without the tag, and that model's largest."""
-    return bool(facts.ollama) and (facts.ollama or "").partition(":")[0] == text
+    """Whether `text` is its name in Ollama's library without the tag, or without what ends the tag (a quant)."""
+    name = (facts.ollama or "").casefold()
+    return bool(name) and (name.partition(":")[0] == text or name.startswith(f"{text}-"))
 
 
 def taught_by(facts: TeacherFacts, student: Student) -> bool:

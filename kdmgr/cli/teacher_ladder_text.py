@@ -29,6 +29,8 @@ def print_ladder(ladder: TeacherLadder, console: Console) -> None:
     if ladder.by_family:
         text = f"no teacher is called {ladder.asked!r}; these students are, whoever taught them"
         _wrap("", 9, text, console)
+    if ladder.asked_student:
+        _wrap("", 9, f"{ladder.asked_student.name} is one of the students, marked •", console)
     console.print()
     cells = [HEADER, *(_cells(rung, ladder) for rung in ladder.rungs)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(HEADER))]
@@ -55,7 +57,7 @@ def _legend(ladder: TeacherLadder) -> list[tuple[str, str]]:
     rows = [("memory", f"{how}; ~ the weights alone, where no shape is known")]
     rows.append(("kept", _describe_benchmark(ladder)))
     if any(rung.is_inherited for rung in ladder.rungs):
-        rows.append((_INHERITED.strip(), "made from another student: what was taught came through that one"))
+        rows.append((_INHERITED.strip(), "made from another student, which had a teacher before"))
     rows.append(("▶", _describe_highest(ladder)))
     return rows
 
@@ -78,7 +80,7 @@ def _cells(rung: Rung, ladder: TeacherLadder) -> tuple[str, ...]:
     size = rung.size
     memory = f"{'~' if size.is_bound else ''}{format_bytes(size.memory)}"
     return (
-        "▶" if rung is ladder.highest else "",
+        _mark(rung, ladder),
         format_parameters(rung.student.parameters),
         f"{_INHERITED if rung.is_inherited else ''}{_cut(rung.student.name)}",
         _share(rung.retention),
@@ -86,6 +88,11 @@ def _cells(rung: Rung, ladder: TeacherLadder) -> tuple[str, ...]:
         f"{MARKS[size.verdict]} {size.verdict.value}",
         short_speed(size.speed),
     )
+
+
+def _mark(rung: Rung, ladder: TeacherLadder) -> str:
+    asked = ladder.asked_student is not None and rung.student.id == ladder.asked_student.id
+    return f"{'▶' if rung is ladder.highest else ''}{'•' if asked else ''}"
 
 
 def _detail(rung: Rung, ladder: TeacherLadder) -> str:
@@ -126,6 +133,7 @@ def ladder_object(ladder: TeacherLadder) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "asked": ladder.asked,
         "by_family": ladder.by_family,
+        "asked_student": ladder.asked_student.id if ladder.asked_student else None,
         "n_ctx": ladder.n_ctx,
         "teachers": [teacher_object(teacher) for teacher in ladder.teachers],
         "benchmark": ladder.benchmark,

@@ -11,9 +11,10 @@ from kdmgr.catalog.chain import Link, walk_chain
 from kdmgr.catalog.names import split_words
 from kdmgr.catalog.retention import Retention, retain_by, shared_benchmark
 from kdmgr.catalog.students import Grade, Score, Student
-from kdmgr.catalog.teachers import MODEL, TeacherFacts, load_teachers, match_teachers, taught_by
+from kdmgr.catalog.teachers import MODEL, TeacherFacts, find_teachers, load_teachers, match_teachers, taught_by
 from kdmgr.errors import NotFound
 from kdmgr.fit.plan import Verdict
+from kdmgr.services.lineage import find_student
 from kdmgr.services.rung_sizes import RungSize, RungSizes
 from kdmgr.services.teachers import TeacherFit, fit_facts
 
@@ -40,7 +41,7 @@ class Rung:
 
     @property
     def is_inherited(self) -> bool:
-        """Whether it was made from another student: what the teacher taught came to it through that one."""
+        """Whether it was made from another student: that one's teacher taught it too, at second hand."""
         return any(link.student is not None for link in self.chain)
 
 
@@ -50,7 +51,9 @@ class TeacherLadder:
 
     asked: str
     by_family: bool
-    """Whether no teacher has this name, but students have."""
+    """Whether no teacher has this name, but a family of students."""
+    asked_student: Student | None
+    """The student that was named instead of its teacher."""
     teachers: tuple[TeacherFit, ...]
     rungs: tuple[Rung, ...]
     benchmark: str | None
@@ -74,20 +77,20 @@ class TeacherRow:
 
 
 def list_teachers(catalog: Catalog) -> list[TeacherRow]:
-    """Every teacher, those with most students first."""
+    """Every teacher, those with most students first; last those that are no model of their own."""
     students = list(catalog)
     rows = [TeacherRow(facts, sum(taught_by(facts, each) for each in students)) for facts in load_teachers()]
-    return sorted(rows, key=lambda row: (-row.n_students, row.facts.name.casefold()))
+    return sorted(rows, key=lambda row: (row.facts.kind != MODEL, -row.n_students, row.facts.name.casefold()))
 
 
 def build_ladder(services: Services, text: str, options: RunOptions, quant: str | None) -> TeacherLadder:
     """The ladder of the teacher that `text` names, on the machine to plan for. `NotFound` with what is like it.
 
-    A text that names a family of students (`gemma`) gives that family, whoever taught it. Reads headers of
-    installed models; asks nobody over the network.
+    A text that names a student gives the ladder that it stands on; one that names a family of students (`gemma`)
+    gives that family, whoever taught it. Reads headers of installed models; asks nobody over the network.
     """
     catalog = services.catalog
-    facts, students = _choose(catalog, text)
+    facts, students, asked_student = _choose(catalog, text)
     named = bool(facts)
     if not students:
         raise NotFound(f"no teacher is called {text!r}", hint=_suggest(text))
@@ -105,6 +108,7 @@ def build_ladder(services: Services, text: str, options: RunOptions, quant: str 
     return TeacherLadder(
         asked=text,
         by_family=not named,
+        asked_student=asked_student,
         teachers=tuple(fit_facts(each, machine, asked) for each in facts if each.kind == MODEL or len(facts) == 1),
         rungs=tuple(sorted(rungs, key=_place)),
         benchmark=benchmark,
@@ -130,14 +134,16 @@ def _merits(rung: Rung) -> tuple[bool, bool, float]:
     return not rung.is_inherited, rung.student.lineage.grade is Grade.DOCUMENTED, share or 0.0
 
 
-def _choose(catalog: Catalog, text: str) -> tuple[list[TeacherFacts], list[Student]]:
-    """The teachers that are meant and their students; without such a teacher, the students of that name."""
-    teachers = match_teachers(text, list(load_teachers()))
-    students = [student for student in catalog if any(taught_by(facts, student) for facts in teachers)]
-    if students:
-        return teachers, students
+def _choose(catalog: Catalog, text: str) -> tuple[list[TeacherFacts], list[Student], Student | None]:
+    """The teachers that are meant, their students, and the student that was named in their stead."""
+    teachers, student = match_teachers(text, list(load_teachers())), None
+    if not teachers:
+        student = find_student(catalog, text)
+        teachers = [facts for facts in find_teachers(student) if facts.kind == MODEL] if student else []
+    if teachers:
+        return teachers, [each for each in catalog if any(taught_by(facts, each) for facts in teachers)], student
     wanted = split_words(text)
-    return [], [student for student in catalog if wanted and _bears(student, wanted)]
+    return [], [each for each in catalog if wanted and _bears(each, wanted)], None
 
 
 def _bears(student: Student, wanted: tuple[str, ...]) -> bool:

@@ -155,6 +155,8 @@ def test_bases_name_entries_that_exist_and_pages() -> None:
         ("DeepSeek R1", ["deepseek-r1"]),
         ("deepseek-ai/deepseek-r1", ["deepseek-r1"]),
         ("deepseek-r1:671b-q4_K_M", ["deepseek-r1"]),
+        ("deepseek-r1:671b", ["deepseek-r1"]),
+        ("qwen3:235b-a22b", ["qwen3-235b-a22b"]),
         ("mistral-nemo", ["mistral-nemo-12b"]),
         ("llama3.1", ["llama-3.1-405b", "llama-3.1-70b", "llama-3.1-8b"]),
         ("GPT-4", ["gpt-4"]),

@@ -42,7 +42,7 @@ def test_a_ladder_marks_the_highest_rung_and_tells_how_to_read_it(cli: Cli) -> N
 def test_a_ladder_as_json_keeps_the_contract(cli: Cli) -> None:
     body = json.loads(cli("ladder", "deepseek-r1", "-c", "32k", *CARD, "--json").out)
     assert list(body) == [
-        "schema_version", "asked", "by_family", "n_ctx", "teachers", "benchmark", "highest", "rungs",
+        "schema_version", "asked", "by_family", "asked_student", "n_ctx", "teachers", "benchmark", "highest", "rungs",
     ]  # fmt: skip
     assert (body["schema_version"], body["n_ctx"], body["teachers"][0]["machines"]) == (1, 32768, "6 × H100 80GB")
     ace = next(rung for rung in body["rungs"] if rung["id"] == "acereason-nemotron-14b")

@@ -96,6 +96,13 @@ def test_a_family_is_a_ladder_too_whoever_taught_it(services: Services) -> None:
     assert [teacher.basis for teacher in ladder.teachers] == ["its makers name no teacher"]
 
 
+def test_a_student_gives_the_ladder_that_it_stands_on(services: Services) -> None:
+    ladder = build(services, "deepseek-r1:7b")
+    assert ladder.asked_student is not None
+    assert (ladder.asked_student.id, ladder.by_family) == ("deepseek-r1-distill-qwen-7b", False)
+    assert [teacher.name for teacher in ladder.teachers] == ["DeepSeek-R1"]
+
+
 def test_a_name_that_several_teachers_bear_means_all_of_them(services: Services) -> None:
     names = [teacher.name for teacher in build(services, "llama").teachers]
     assert {"Llama 3.1 8B", "Llama 3.1 70B", "Llama 4 Behemoth"} <= set(names)
@@ -113,5 +120,7 @@ def test_a_name_that_nobody_bears_is_answered_with_those_like_it(services: Servi
 def test_teachers_are_listed_with_most_students_first(services: Services) -> None:
     rows = list_teachers(services.catalog)
     assert rows[0].facts.id == "deepseek-r1"
-    assert [row.n_students for row in rows] == sorted((row.n_students for row in rows), reverse=True)
+    counts = [row.n_students for row in rows if row.facts.kind == "model"]
+    assert counts == sorted(counts, reverse=True)
+    assert {row.facts.kind for row in rows[len(counts) :]} == {"self", "unnamed"}
     assert all(row.n_students for row in rows)

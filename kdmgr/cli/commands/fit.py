@@ -11,7 +11,7 @@ from kdmgr.cli.arguments import add_cache_type, add_context, add_host, add_json,
 from kdmgr.errors import UsageError
 from kdmgr.fit.options import MARGIN, EngineBuild, RunOptions, SplitMode
 from kdmgr.fit.plan import Verdict
-from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count
+from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count, printable
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdmgr.services.app import Services
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.rows import Assessment
+    from kdmgr.services.teachers import TeacherFit
 
 DOES_NOT_FIT, COULD_NOT_TELL = 1, 4
 
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.json:
             _print_json(services, answers, console)
         elif len(answers) > 1:
-            _print_comparison(_flatten(answers), console)
+            _print_comparison(services, _flatten(answers), console)
         else:
             _print_answer(services, answers[0], args.explain, console)
     return max(_exit_code(answer) for answer in answers)
@@ -122,13 +123,21 @@ def _print_answer(services: Services, answer: Assessment | Ladder, explain: bool
     if isinstance(answer, Ladder):
         from kdmgr.cli.ladder_text import print_ladder
 
-        print_ladder(answer, console)
+        print_ladder(answer, console, _fit_teacher(services, answer))
     else:
         from kdmgr.cli.fit_text import print_explanation, print_fit
 
-        print_fit(answer, console, services.fit_teacher(answer))
+        print_fit(answer, console, _fit_teacher(services, answer))
         if explain:
             print_explanation(answer.report, console)
+
+
+def _fit_teacher(services: Services, answer: Assessment | Ladder) -> TeacherFit | None:
+    """The teacher of one model; of a repository that of the recommended quant, else of the smallest."""
+    from kdmgr.services.ladder import Ladder
+
+    chosen = (answer.recommended or answer.rungs[0]) if isinstance(answer, Ladder) else answer
+    return services.fit_teacher(chosen)
 
 
 def _assess(services: Services, text: str, options: RunOptions) -> Assessment | Ladder:
@@ -229,14 +238,14 @@ def _print_json(services: Services, answers: list[Assessment | Ladder], console:
     from kdmgr.cli.ladder_text import ladder_object
     from kdmgr.services.ladder import Ladder
 
-    objects = [
-        ladder_object(answer) if isinstance(answer, Ladder) else fit_object(answer, services.fit_teacher(answer))
-        for answer in answers
-    ]
+    objects = []
+    for answer in answers:
+        teacher = _fit_teacher(services, answer)
+        objects.append(ladder_object(answer, teacher) if isinstance(answer, Ladder) else fit_object(answer, teacher))
     console.print(json.dumps(objects[0] if len(objects) == 1 else objects, indent=2))
 
 
-def _print_comparison(assessments: list[Assessment], console: Console) -> None:
+def _print_comparison(services: Services, assessments: list[Assessment], console: Console) -> None:
     from kdmgr.services.wording import MARKS, short_speed
 
     rows = []
@@ -257,3 +266,16 @@ def _print_comparison(assessments: list[Assessment], console: Console) -> None:
         )
     header = ("MODEL", "FIT", "QUANT", "CONTEXT", "MEMORY", "HEADROOM", "LARGEST", "TOK/S")
     console.table(header, rows, right=(3, 4, 5, 6, 7))
+    _print_teachers(services, assessments, console)
+
+
+def _print_teachers(services: Services, assessments: list[Assessment], console: Console) -> None:
+    """One line for each student among them whose teacher can be sized."""
+    students = {each.match.student.id: each for each in assessments if each.match}
+    for assessment in students.values():
+        teacher = services.fit_teacher(assessment)
+        if teacher is not None and teacher.memory is not None and assessment.match is not None:
+            from kdmgr.services.teachers import describe_teacher
+
+            text = f"teacher of {assessment.match.student.name}: {describe_teacher(teacher)}"
+            console.print(printable(text))
