@@ -74,8 +74,8 @@ _ATTENTION_ONLY = (
     "dbrx deci deepseek deepseek2 deepseek2-ocr dots1 ernie4_5 ernie4_5-moe exaone falcon gemma glm4 glm4moe "
     "gpt2 gptneox granite granitemoe grok hunyuan-dense hunyuan-moe hunyuan_vl internlm2 jais llama maincoder "
     "minicpm minicpm3 minimax-m2 mistral3 mpt nemotron olmo olmoe openelm orion paddleocr pangu-embedded phi2 "
-    "phi3 phimoe plamo qwen qwen2 qwen2moe qwen2vl qwen3 qwen3moe qwen3vl qwen3vlmoe refact seed_oss smollm3 "
-    "stablelm starcoder starcoder2 xverse"
+    "phi3 phimoe plamo qwen qwen2 qwen2moe qwen25vl qwen2vl qwen3 qwen3moe qwen3vl qwen3vlmoe refact seed_oss "
+    "smollm3 stablelm starcoder starcoder2 xverse"
 )
 
 RULES: dict[str, Rules] = {
@@ -87,6 +87,8 @@ RULES: dict[str, Rules] = {
     "gemma3n": Rules(Sliding(5), kv_layers=20),
     "gemma4": Rules(Sliding()),
     "gpt-oss": Rules(Sliding(2)),
+    # As Ollama's own converter calls it.
+    "gptoss": Rules(Sliding(2)),
     "cohere2": Rules(Sliding(4)),
     "exaone4": Rules(Sliding(4, default_window=4096)),
     "exaone-moe": Rules(Sliding(4, default_window=128)),

@@ -25,7 +25,7 @@ _TOKENIZERS = {
     "bert": "bert",
     "nomic-bert": "bert",
 }
-_PRE_TOKENIZERS = {"deepseek2": "deepseek-llm", "lfm2": "lfm2", "lfm2moe": "lfm2"}
+_PRE_TOKENIZERS = {"deepseek2": "deepseek-v3", "lfm2": "lfm2", "lfm2moe": "lfm2"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ def speaking(recipe: Recipe) -> Recipe:
         "tokenizer.ggml.token_type": [1] * len(_TOKENS),
         "tokenizer.ggml.merges": ["t o"],
     }
+    if arch == "gemma3n":
+        n_layer = recipe.metadata["gemma3n.block_count"]
+        added["gemma3n.activation_sparsity_scale"] = [1.5 if layer < 10 else 0.0 for layer in range(n_layer)]
+        added["gemma3n.rope.freq_base"] = 1e6
     return replace(recipe, metadata={**recipe.metadata, **added})
 
 

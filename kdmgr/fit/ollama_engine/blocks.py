@@ -50,11 +50,11 @@ def rotate(f: Forward, value: Tensor) -> Tensor:
     return f.graph.each(value, f.positions)
 
 
-def attend(f: Forward, heads: Heads, index: int, kind: object = None) -> Tensor:
+def attend(f: Forward, heads: Heads, index: int) -> Tensor:
     """`nn.Attention` over the layer's cache; K and V are None in a layer that reads another's. Heads side by side."""
     graph, n, a = f.graph, f.n_tokens, f.attention
     q, k, v = heads
-    cache = f.cache(index, kind)
+    cache = f.cache(index)
     graph.expand(q)
     if k is not None and v is not None:
         graph.expand(k)

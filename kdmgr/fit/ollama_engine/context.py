@@ -49,12 +49,12 @@ class Forward:
     outputs: Tensor
     scales: Tensor
     """Factors by position."""
-    _caches: dict[object, CacheInputs] = field(default_factory=dict)
+    _caches: dict[bool, CacheInputs] = field(default_factory=dict)
 
-    def cache(self, layer: int, kind: object = None) -> CacheInputs:
-        """The inputs of the cache that `layer` attends over; caches are told apart by their size, or by `kind`."""
+    def cache(self, layer: int) -> CacheInputs:
+        """The inputs of the cache that `layer` attends over: sliding layers have one of their own."""
         n_kv = layer_cells(self.shape, self.options, layer)
-        key = n_kv if kind is None else kind
+        key = self.attention.slides[layer]
         if key not in self._caches:
             mask = self.graph.input((n_kv, self.n_tokens))
             if self.options.flash_attn:

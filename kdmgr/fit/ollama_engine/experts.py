@@ -10,10 +10,12 @@ from kdmgr.gguf.shape import Experts
 from kdmgr.gguf.weights import LayerTensors
 
 
-def mix_after_softmax(f: Forward, value: Tensor, layer: LayerTensors, experts: Experts) -> Tensor:
-    """qwen3: softmax over all experts, the chosen ones' weights made to sum to one."""
+def mix_after_softmax(
+    f: Forward, value: Tensor, layer: LayerTensors, experts: Experts, logits: Tensor | None = None
+) -> Tensor:
+    """qwen3: softmax over all experts, the chosen ones' weights made to sum to one. Other `logits` may choose them."""
     graph = f.graph
-    probabilities = graph.each(project(graph, value, layer, "ffn_gate_inp"))
+    probabilities = graph.each(project(graph, value, layer, "ffn_gate_inp") if logits is None else logits)
     chosen = _choose(graph, probabilities, experts)
     weights = _normalise(graph, _pick(graph, probabilities, chosen))
     return _sum_up(graph, graph.each(_run(graph, value, layer, chosen), weights))
@@ -26,7 +28,7 @@ def mix_before_softmax(f: Forward, value: Tensor, layer: LayerTensors, experts: 
     chosen = _choose(graph, logits, experts)
     picked = _pick(graph, logits, chosen)
     weights = graph.view(graph.each(graph.view(picked, picked.shape[1:])), picked.shape)
-    return _sum_up(graph, graph.each(_run(graph, value, layer, chosen), weights))
+    return _sum_up(graph, graph.each(_run(graph, value, layer, chosen, turns=True), weights))
 
 
 def mix_by_sigmoid(f: Forward, value: Tensor, layer: LayerTensors, experts: Experts) -> Tensor:
@@ -59,6 +61,17 @@ def mix_weighed_first(f: Forward, value: Tensor, layer: LayerTensors, experts: E
     return _sum_up(graph, _of_experts(graph, hidden, layer, "ffn_down_exps", chosen))
 
 
+def mix_ungated(f: Forward, value: Tensor, layer: LayerTensors, experts: Experts) -> Tensor:
+    """nomic-bert-moe: experts without a gate, their weights as the softmax gives them."""
+    graph, (n_embd, n) = f.graph, value.shape
+    probabilities = graph.each(project(graph, value, layer, "ffn_gate_inp"))
+    chosen = _choose(graph, probabilities, experts)
+    weights = _pick(graph, probabilities, chosen)
+    hidden = _of_experts(graph, graph.view(value, (n_embd, 1, n)), layer, "ffn_up_exps", chosen)
+    out = _of_experts(graph, graph.view(hidden, hidden.shape), layer, "ffn_down_exps", chosen)
+    return _sum_up(graph, graph.each(out, weights))
+
+
 def _choose(graph: Graph, ranking: Tensor, experts: Experts) -> Tensor:
     order = graph.op(ranking.shape, ranking, element=I32)
     return graph.view(order, (experts.n_expert_used, ranking.shape[1]))
@@ -77,12 +90,15 @@ def _normalise(graph: Graph, weights: Tensor, *, clamped: bool = False) -> Tenso
     return graph.view(graph.each(flat, total), weights.shape)
 
 
-def _run(graph: Graph, value: Tensor, layer: LayerTensors, chosen: Tensor) -> Tensor:
+def _run(graph: Graph, value: Tensor, layer: LayerTensors, chosen: Tensor, *, turns: bool = False) -> Tensor:
+    """Gate, up and down. `turns`: fused gate and up take turns row by row, and are copied apart (gpt-oss)."""
     value = graph.view(value, (value.shape[0], 1, value.shape[1]))
     if "ffn_gate_up_exps" in layer:
         both = _of_experts(graph, value, layer, "ffn_gate_up_exps", chosen)
         half = (both.shape[0] // 2, *both.shape[1:])
-        gate, up = (graph.op(half, graph.view(both, half)) for _ in range(2))
+        gate, up = graph.view(both, half), graph.view(both, half)
+        if turns:
+            gate, up = graph.op(half, gate), graph.op(half, up)
     else:
         gate = _of_experts(graph, value, layer, "ffn_gate_exps", chosen)
         up = _of_experts(graph, value, layer, "ffn_up_exps", chosen)

@@ -2,107 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from kdmgr.fit.graph.allocator import Tensor
-from kdmgr.fit.graph.blocks import layer_norm, norm, project
+from kdmgr.fit.graph.blocks import norm
 from kdmgr.fit.graph.builder import Place
 from kdmgr.fit.graph.choosing import choose_layers
-from kdmgr.fit.ollama_engine.blocks import attend, embed, feed, last_rows, make_heads, rotate
+from kdmgr.fit.ollama_engine.blocks import embed
 from kdmgr.fit.ollama_engine.context import EngineGraph, Forward, begin
-from kdmgr.fit.ollama_engine.experts import mix_after_softmax, mix_before_softmax
+from kdmgr.fit.ollama_engine.decoders import decoder_layer, gptoss_layer, layer_norm_without_bias, llama4_layer
+from kdmgr.fit.ollama_engine.encoders import encode
+from kdmgr.fit.ollama_engine.gemma import gemma3n_layers, gemma4_layer, look_up_per_layer
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
-from kdmgr.gguf.weights import LayerTensors
 
-Layer = Callable[[Forward, Tensor, LayerTensors, int, bool], Tensor]
-"""One layer: its input, its tensors, its index, and whether it is the last."""
+_DECODERS = {
+    "gemma3": decoder_layer,
+    "gpt-oss": gptoss_layer,
+    "gptoss": gptoss_layer,
+    "lfm2": decoder_layer,
+    "lfm2moe": decoder_layer,
+    "llama4": llama4_layer,
+    "mistral3": decoder_layer,
+    "qwen25vl": decoder_layer,
+    "qwen3": decoder_layer,
+    "qwen3moe": decoder_layer,
+    "qwen3vl": decoder_layer,
+    "qwen3vlmoe": decoder_layer,
+}
+_ENCODERS = ("bert", "nomic-bert")
+# Image features may be written over the looked up rows, which are copied for that.
+_COPIES_INPUT = ("llama4", "mistral3", "qwen25vl", "qwen3vl", "qwen3vlmoe")
+_SCALES_INPUT = ("gemma3", "gemma3n", "gemma4")
 
 
 def build_graph(shape: ModelShape, options: ResolvedOptions, places: Sequence[Place]) -> EngineGraph | None:
-    """The graph that the engine reserves memory for; None for an architecture whose graph is not known.
+    """The graph that the engine reserves memory for; None where it is not known.
 
     `places` tells where each layer and the output layer lie.
     """
-    layer = _LAYERS.get(shape.architecture)
-    if layer is None or shape.attention is None or shape.n_embd is None or shape.engine_view.sees:
+    known = shape.architecture in (*_DECODERS, *_ENCODERS, "gemma3n", "gemma4")
+    if not known or shape.attention is None or shape.n_embd is None or shape.engine_view.sees:
         return None
     f = begin(shape, options, shape.attention, shape.n_embd)
+    layers = choose_layers(_kinds(shape), places, has_states=shape.recurrent is not None, settles_late=True)
     f.graph.place = places[0]
+    if shape.architecture in _ENCODERS:
+        f.graph.expand(encode(f, layers, places))
+        return f.graph
     value = embed(f, copied=shape.architecture in _COPIES_INPUT)
-    if shape.architecture == "gemma3":
+    if shape.architecture in _SCALES_INPUT:
         value = f.graph.each(value)
-    chosen = choose_layers(_kinds(shape), places, has_states=shape.recurrent is not None, settles_late=True)
-    for index in chosen:
-        f.graph.place = places[index]
-        tensors = shape.layers.kinds[shape.layers.kind_of[index]]
-        value = layer(f, value, tensors, index, index == chosen[-1])
+    value = _layers(f, value, layers, places)
     f.graph.place = places[-1]
-    value = norm(f.graph, value)
+    value = layer_norm_without_bias(f, value) if shape.architecture == "llama4" else norm(f.graph, value)
     f.graph.expand(f.graph.weighted(f.graph.op((shape.n_vocab or 1, f.n_outputs), value)))
     return f.graph
 
 
+def _layers(f: Forward, value: Tensor, layers: Sequence[int], places: Sequence[Place]) -> Tensor:
+    architecture, kinds = f.shape.architecture, f.shape.layers
+    if architecture == "gemma3n":
+        return gemma3n_layers(f, value, layers, places)
+    inputs = look_up_per_layer(f, value, places[-1]) if architecture == "gemma4" else None
+    for index in layers:
+        f.graph.place = places[index]
+        tensors, last = kinds.kinds[kinds.kind_of[index]], index == layers[-1]
+        if architecture == "gemma4":
+            value = gemma4_layer(f, value, tensors, index, inputs, last=last)
+        else:
+            value = _DECODERS[architecture](f, value, tensors, index, last=last)
+    return value
+
+
 def _kinds(shape: ModelShape) -> list[int]:
-    slides = shape.attention.slides if shape.attention else ()
-    return [2 * kind + slides[layer] for layer, kind in enumerate(shape.layers.kind_of)]
-
-
-def _decoder_layer(f: Forward, value: Tensor, layer: LayerTensors, index: int, last: bool) -> Tensor:
-    """Attention and feed-forward, each with its norm before, and after where it has one."""
-    graph = f.graph
-    out = _attention(f, layer_norm(graph, value, layer, "attn_norm"), layer, index)
-    if "post_attention_norm" in layer:
-        out = layer_norm(graph, out, layer, "post_attention_norm")
-    if last:
-        out, value = last_rows(f, out), last_rows(f, value)
-    middle = graph.each(out, value)
-    out = _feed(f, layer_norm(graph, middle, layer, "ffn_norm"), layer)
-    if "post_ffw_norm" in layer:
-        out = layer_norm(graph, out, layer, "post_ffw_norm")
-    return graph.each(out, middle)
-
-
-def _attention(f: Forward, value: Tensor, layer: LayerTensors, index: int) -> Tensor:
-    graph, architecture = f.graph, f.shape.architecture
-    q, k, v = make_heads(f, value, layer, index)
-    q, k = rotate(f, q), rotate(f, k)
-    if architecture == "gemma3":
-        q = graph.each(q)
-    if architecture == "mistral3" and f.shape.engine_view.scales_positions:
-        q = graph.each(q, f.scales)
-    return project(graph, attend(f, (q, k, v), index), layer, "attn_output")
-
-
-def _feed(f: Forward, value: Tensor, layer: LayerTensors) -> Tensor:
-    if "ffn_gate_inp" in layer and f.shape.experts is not None:
-        return mix_after_softmax(f, value, layer, f.shape.experts)
-    return feed(f, value, layer)
-
-
-def _gptoss_layer(f: Forward, value: Tensor, layer: LayerTensors, index: int, last: bool) -> Tensor:
-    """gpt-oss adds what a part read within the part, and drops rows once."""
-    graph = f.graph
-    q, k, v = make_heads(f, layer_norm(graph, value, layer, "attn_norm"), layer, index)
-    out = attend(f, (rotate(f, q), rotate(f, k), v), index, index % 2)
-    out = graph.each(project(graph, out, layer, "attn_out" if "attn_out" in layer else "attn_output"), value)
-    if last:
-        out = last_rows(f, out)
-    normed = layer_norm(graph, out, layer, "ffn_norm" if "ffn_norm" in layer else "post_attention_norm")
-    assert f.shape.experts is not None
-    return graph.each(mix_before_softmax(f, normed, layer, f.shape.experts), out)
-
-
-_LAYERS: dict[str, Layer] = {
-    "gemma3": _decoder_layer,
-    "gpt-oss": _gptoss_layer,
-    "gptoss": _gptoss_layer,
-    "mistral3": _decoder_layer,
-    "qwen25vl": _decoder_layer,
-    "qwen3": _decoder_layer,
-    "qwen3moe": _decoder_layer,
-    "qwen3vl": _decoder_layer,
-    "qwen3vlmoe": _decoder_layer,
-}
-# Image features may be written over the looked up rows, which are copied for that.
-_COPIES_INPUT = ("llama4", "mistral3", "qwen25vl", "qwen3vl", "qwen3vlmoe")
+    """Numbers that tell kinds of layers apart: by tensors, window and cache."""
+    a, kind_of = shape.attention, shape.layers.kind_of
+    if a is None:
+        return list(kind_of)
+    return [4 * kind + 2 * a.slides[layer] + a.caches[layer] for layer, kind in enumerate(kind_of)]
