@@ -48,6 +48,18 @@ class Match:
     relation: str
     """"itself", or "derived": made from the student, so what is known of it holds for its parent only."""
 
+    @property
+    def student_words(self) -> str:
+        """The student's name; said to be the parent where the model is derived from it."""
+        return self.student.name if self.relation == "itself" else f"derived from {self.student.name}"
+
+    @property
+    def lineage_words(self) -> str:
+        """Teacher, method and standing; said to be the parent's where the model is derived from it."""
+        lineage = self.student.lineage
+        of_parent = "" if self.relation == "itself" else "of its parent: "
+        return f"{of_parent}{lineage.teacher.name}, {lineage.method} ({lineage.standing})"
+
 
 def match_student(facts: ModelFacts, catalog: Catalog) -> Match | None:
     """The student that the model is, or was made from; None when nothing says so."""
