@@ -188,6 +188,11 @@ class Student:
         return any(_is_part(entry, field) for entry in self.unverified)
 
 
+def is_made_from(student: Student, other: Student) -> bool:
+    """Whether the lineage of `student` leads through `other`, as far as it names it: a student of a student."""
+    return student.id != other.id and f"via {other.name})" in student.lineage.teacher.name
+
+
 def find_doubts(unverified: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the unverified fields that are about the lineage."""
     return tuple(entry for entry in unverified if any(_is_part(entry, field) for field in _LINEAGE))
