@@ -9,6 +9,7 @@ from kdmgr.modelfile.shipped import read_shipped, shipped_names
 from kdmgr.refs import FileRef, parse_ref
 
 if TYPE_CHECKING:
+    from kdmgr.catalog.students import Student
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.services.app import Services
     from kdmgr.services.finding import FoundModel
@@ -34,3 +35,8 @@ def _existing(found: FoundModel) -> Modelfile | None:
     from kdmgr.services.model_parts import parts_of_stored
 
     return compose(parts_of_stored(found.opened.installed.stored)).modelfile
+
+
+def modelfile_of(student: Student) -> str | None:
+    """The name of the shipped Modelfile for the student; None where its family has none."""
+    return student.family if student.family in shipped_names() else None
