@@ -41,7 +41,9 @@ def print_recommendation(found: Recommendation, console: Console, *, limit: int,
 def recommendation_object(found: Recommendation, limit: int) -> dict[str, Any]:
     """The same as plain JSON values."""
     from kdmgr.cli.student_json import score_object, sized_object
+    from kdmgr.services.modelfiles import index_students
 
+    modelfiles = index_students()
     return {
         "schema_version": 1,
         "task": found.task.name,
@@ -55,7 +57,7 @@ def recommendation_object(found: Recommendation, limit: int) -> dict[str, Any]:
                 "reasons": dict(one.reasons),
                 "ahead_of_next": one.ahead,
                 "score": score_object(one.score) if one.score else None,
-                "student": sized_object(one.sized),
+                "student": sized_object(one.sized, modelfiles),
             }
             for rank, one in enumerate(found.students[:limit], start=1)
         ],
@@ -66,7 +68,7 @@ def recommendation_object(found: Recommendation, limit: int) -> dict[str, Any]:
 
 
 def _title(found: Recommendation) -> str:
-    compared = f"compared on {found.benchmark}" if found.benchmark else "which no benchmark compares"
+    compared = f"compared on {found.benchmark or 'no benchmark'}"
     return (
         f"{found.task.name} ({found.task.summary}) with a context of {format_count(found.n_ctx)} on "
         f"{_describe_machine(found.machine)}: {len(found.students)} students, {compared}"

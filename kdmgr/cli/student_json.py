@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from kdmgr.services.sizing import SizedStudent
 
 
-def sized_object(one: SizedStudent) -> dict[str, Any]:
-    """A student, and what it takes on the machine that was asked about."""
+def sized_object(one: SizedStudent, modelfiles: Mapping[str, str]) -> dict[str, Any]:
+    """A student, and what it takes on the machine that was asked about; `modelfiles` by the students' ids."""
     speed = one.speed
     fit = {
         "basis": one.basis.value,
@@ -31,6 +32,7 @@ def sized_object(one: SizedStudent) -> dict[str, Any]:
     }
     return {
         **student_object(one.student),
+        "modelfile": modelfiles.get(one.student.id),
         "size_bytes": one.size_bytes,
         "size_basis": one.words if one.n_ctx is None else None,
         "installed": list(one.installed),
@@ -41,8 +43,6 @@ def sized_object(one: SizedStudent) -> dict[str, Any]:
 
 def student_object(student: Student) -> dict[str, Any]:
     """The entry."""
-    from kdmgr.services.modelfiles import modelfile_of
-
     lineage, teacher = student.lineage, student.lineage.teacher
     return {
         "id": student.id,
@@ -65,7 +65,6 @@ def student_object(student: Student) -> dict[str, Any]:
             {"tag": tag.tag, "size_bytes": tag.size_bytes, "n_ctx_train": tag.context, "digest": tag.digest}
             for tag in student.ollama
         ],
-        "modelfile": modelfile_of(student),
         "teacher": teacher.name,
         "teacher_parameters": teacher.parameters,
         "teacher_hf_repo": teacher.hf_repo,

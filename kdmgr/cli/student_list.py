@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from kdmgr.services.choosing import Chosen, Wish
     from kdmgr.services.sizing import SizedStudent
 
+_ESTIMATED = (
+    "~ estimated: the listed size, a cache by a rule of thumb and 768 MiB of scratch memory; "
+    "`kdmgr fit NAME` reads the header and plans"
+)
 _SCALES = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 
 
@@ -107,10 +111,12 @@ def _print_json(chosen: Chosen, args: argparse.Namespace, console: Console) -> N
     import json
 
     from kdmgr.cli.student_json import sized_object
+    from kdmgr.services.modelfiles import index_students
 
+    modelfiles = index_students()
     body = {
         "schema_version": 1,
-        "students": [sized_object(one) for one in chosen.students[: args.limit]],
+        "students": [sized_object(one, modelfiles) for one in chosen.students[: args.limit]],
         "n_all": chosen.n_all,
         "sorted_by": args.sort,
         "benchmark": chosen.benchmark,
@@ -185,11 +191,8 @@ def _legend(shown: tuple[SizedStudent, ...]) -> list[str]:
     if any(one.installed for one in shown):
         notes.append("* installed")
     if any(one.n_ctx is not None for one in shown):
-        planned = sum(one.planned for one in shown)
-        notes.append(
-            f"{planned} planned from their headers; ~ estimated: the listed size, a cache by a rule of thumb, and "
-            "768 MiB of scratch memory; `kdmgr fit NAME` reads the header and plans"
-        )
+        notes += [f"{planned} planned from their headers"] if (planned := sum(one.planned for one in shown)) else []
+        notes += [_ESTIMATED] if planned < len(shown) else []
     elif any(_about(one) for one in shown):
         notes.append("~ no listed size: about what a Q4_K_M would take")
     if any(one.speed and one.speed.grade == "bound" for one in shown):

@@ -137,3 +137,13 @@ def test_recommend_as_json(cli: Cli) -> None:
 )
 def test_what_cannot_be_answered(cli: Cli, arguments: tuple[str, ...], code: int) -> None:
     assert cli(*arguments).code == code
+
+
+def test_a_students_modelfile_is_from_what_can_be_pulled(cli: Cli) -> None:
+    shown = cli("modelfile", "new", "deepseek-r1-distill-qwen-7b")
+    assert shown.code == 0
+    assert "FROM deepseek-r1:7b\n" in shown.out
+    assert "Template family: deepseek-r1" in shown.out
+    assert "FROM hf.co/" in cli("modelfile", "new", "acereason-nemotron-14b").out
+    assert "FROM ./model.gguf" in cli("modelfile", "new", "openr1-distill-7b").out, "no file of it is listed"
+    assert cli("modelfile", "new", "no-such-student").code in (3, 4)
