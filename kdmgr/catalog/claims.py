@@ -150,8 +150,8 @@ def _judge_tag(facts: ModelFacts, student: Student, tag: OllamaTag) -> Claim:
     if found and tag.digest and not _share_prefix(tag.digest, found):
         listed, here = tag.digest[:MIN_DIGEST], found[:MIN_DIGEST]
         sentence = (
-            f"Ollama's library listed {tag.tag} as manifest {listed}, and here it is {here}: the tag now points "
-            "elsewhere, so by the name alone its lineage may not hold"
+            f"Ollama's library listed {tag.tag} as manifest {listed}, and here it is {here}: the tag points "
+            "elsewhere than listed, so by the name alone its lineage may not hold"
         )
         return Claim(student, sentence, False)
     return Claim(student, f"Ollama's library lists it as {tag.tag}", True)

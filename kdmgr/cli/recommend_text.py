@@ -128,6 +128,8 @@ def _print_rest(found: Recommendation, n_shown: int, console: Console, *, explai
         counts = Counter(_kind(left.reason) for left in found.left_out)
         kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
         console.note(f"left out {len(found.left_out)}: {kinds} (--explain names them)")
+    if any(not one.sized.planned for one in found.students[:n_shown]):
+        console.note("estimates are rough: --read-headers plans those that are named, over the network")
     console.note(f"{found.n_without_task} others: nothing in their entries speaks for this task")
 
 
@@ -143,4 +145,6 @@ def _kind(reason: str) -> str:
     ):
         if reason.startswith(start):
             return kind
+    if reason.startswith("cannot be planned"):
+        return "that cannot be planned"
     return "too big" if reason.startswith("too big") else "of unknown fit"

@@ -6,8 +6,8 @@ reason, which can be said and checked. `CRITERIA` is the rule, in words and in c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.catalog.licences import why_not_open
@@ -42,6 +42,8 @@ class Need:
     most_parameters: int | None = None
     benchmark: str | None = None
     """To compare on; None for the task's that most of those that fit were measured on."""
+    read_headers: int = 0
+    """Of how many of the best the header is to be read over the network, where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Recommendation:
     """None where no two of those that fit can be compared."""
     students: tuple[Recommended, ...]
     left_out: tuple[LeftOut, ...]
-    n_without_task: int
+    n_without_task: int = 0
     """Students of the catalog whose entries say nothing of the task."""
 
 
@@ -162,32 +164,46 @@ def describe_rule() -> tuple[str, ...]:
 
 
 def recommend_students(services: Services, need: Need, machine: Machine) -> Recommendation:
-    """The students for `need`, the best first, and those left out. Asks nobody over the network."""
+    """The students for `need`, the best first, and those left out.
+
+    Asks over the network only where headers shall be read: then until all that would be named are planned, or
+    cannot be.
+    """
     from kdmgr.services.sizing import Sizer
 
     task = require_task(need.task)
-    reasons = {student.id: why_task(student, task) for student in services.catalog}
-    candidates = [student for student in services.catalog if reasons[student.id]]
+    candidates = {student.id: why for student in services.catalog if (why := why_task(student, task))}
     sizer = Sizer(services, machine, RunOptions(n_ctx=need.n_ctx))
-    left_out: list[LeftOut] = []
-    taken: list[SizedStudent] = []
-    for student in candidates:
-        sized = sizer.size(student)
-        why = _why_left_out(sized, need, machine)
-        if why is None:
-            taken.append(sized)
-        else:
-            left_out.append(LeftOut(student, why))
-    benchmark = _choose_benchmark([sized.student for sized in taken], task, need.benchmark)
-    found = [_describe(sized, reasons[sized.student.id] or "", benchmark) for sized in taken]
-    ranked = rank(found)
-    return Recommendation(task, machine, need.n_ctx, benchmark, ranked, tuple(left_out), len(reasons) - len(candidates))
+    sized = {student.id: sizer.size(student) for student in services.catalog if student.id in candidates}
+    answer = _answer(sized, candidates, need, machine)
+    asked: set[str] = set()
+    while pending := [
+        one.sized.student
+        for one in answer.students[: need.read_headers]
+        if not one.sized.planned and one.sized.student.id not in asked
+    ]:
+        for student in pending:
+            asked.add(student.id)
+            sized[student.id] = sizer.size_published(student) or sized[student.id]
+        answer = _answer(sized, candidates, need, machine)
+    return replace(answer, n_without_task=len(services.catalog) - len(candidates))
+
+
+def _answer(
+    sized: Mapping[str, SizedStudent], candidates: Mapping[str, str], need: Need, machine: Machine
+) -> Recommendation:
+    """Those that meet the conditions, ranked, and the others; `candidates` has what speaks for each."""
+    task = require_task(need.task)
+    reasons = {student_id: _why_left_out(one, need, machine) for student_id, one in sized.items()}
+    taken = [one for student_id, one in sized.items() if reasons[student_id] is None]
+    left_out = tuple(LeftOut(sized[student_id].student, why) for student_id, why in reasons.items() if why)
+    benchmark = _choose_benchmark([one.student for one in taken], task, need.benchmark)
+    ranked = rank([_describe(one, candidates[one.student.id], benchmark) for one in taken])
+    return Recommendation(task, machine, need.n_ctx, benchmark, ranked, left_out)
 
 
 def rank(found: Sequence[Recommended]) -> tuple[Recommended, ...]:
     """In the order of the rule, each with what puts it before the next."""
-    from dataclasses import replace
-
     ordered = sorted(found, key=lambda one: (*(criterion.key(one) for criterion in CRITERIA), one.sized.student.id))
     nexts = [*ordered, None][1:]
     return tuple(replace(one, ahead=_compare(one, after)) for one, after in zip(ordered, nexts, strict=True))
@@ -241,5 +257,7 @@ def _why_left_out(sized: SizedStudent, need: Need, machine: Machine) -> str | No
     good = (*good_verdicts(machine), *((Verdict.PARTIAL, Verdict.CPU) if need.partial else ()))
     if sized.verdict in good:
         return None
+    if sized.verdict is Verdict.UNKNOWN:
+        return f"cannot be planned: {sized.words}"
     about = "" if sized.planned else "about "
     return f"{sized.verdict.value}: needs {about}{format_bytes(sized.memory_bytes)} at {format_count(sized.n_ctx)}"

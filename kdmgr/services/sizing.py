@@ -99,6 +99,26 @@ class Sizer:
             sized = self._plan(student, rows, machine) or estimate(student, machine, options)
         return replace(sized, installed=names, pull=pull_name(student))
 
+    def size_published(self, student: Student) -> SizedStudent | None:
+        """Planned from the header of what would be pulled; None where that cannot be read. Asks over the network."""
+        from kdmgr.errors import KdmgrError
+        from kdmgr.refs import FileRef, parse_ref
+
+        name = pull_name(student)
+        ref = parse_ref(name) if name else None
+        if ref is None or isinstance(ref, FileRef) or self._machine is None:
+            return None
+        try:
+            found = self._services.find_published(ref)
+            match = self._services.assess_found(found, self._machine, self._options).match
+            sized = self._planned(student, found, self._machine, Basis.HEADER, f"planned from the header of {name}")
+        except KdmgrError:
+            return None
+        if match is None or match.student.id != student.id:
+            words = f"{name} is not this student any more, by its header and manifest"
+            sized = replace(sized, basis=Basis.UNKNOWN, words=words, verdict=Verdict.UNKNOWN, report=None)
+        return replace(sized, pull=name)
+
     def _plan(self, student: Student, rows: tuple[ModelRow, ...], machine: Machine) -> SizedStudent | None:
         from kdmgr.errors import KdmgrError
 

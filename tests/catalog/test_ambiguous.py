@@ -22,7 +22,7 @@ R1_7B = "deepseek-r1-distill-qwen-7b"
 R1_REPO = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 R1_NAME = "DeepSeek R1 Distill Qwen 7B"
 OTHER_MANIFEST = "ab" * 32
-MOVED = "the tag now points elsewhere, so by the name alone its lineage may not hold"
+MOVED = "the tag points elsewhere than listed, so by the name alone its lineage may not hold"
 
 
 @dataclass(frozen=True)

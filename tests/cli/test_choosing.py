@@ -121,6 +121,37 @@ def test_recommend_explains_the_rule(cli: Cli, capsys: pytest.CaptureFixture[str
     assert "3. kept: its share of its own teacher's score on one benchmark" in capsys.readouterr().out
 
 
+def test_recommend_can_read_headers_and_plans_then(
+    cli: Cli, cdn: Site, gemma_gguf: Path, smollm_gguf: Path, tmp_path: Path
+) -> None:
+    def entry(student_id: str, tag: str, **fields: object) -> str:
+        size, teacher = {"tag": tag, "size_bytes": 250_000_000}, {"name": "Big"}
+        evidence = {"url": "https://example.org/x", "where": "the card", "confidence": "high"}
+        body = {"id": student_id, "modality": "text", "teacher": teacher, "evidence": evidence}
+        body |= {"name": "Gemma 3 270M" if student_id == "gemma3-270m" else student_id}
+        return json.dumps({**body, "method": "preference", "ollama": [size], "licence": "BSD-9", **fields})
+
+    with Registry(cdn) as registry:
+        registry.publish("library/gemma3:270m", gemma_gguf)
+        registry.publish("library/moved:135m", smollm_gguf)
+        (tmp_path / "config").mkdir()
+        moved = entry("moved", f"{registry.host}/library/moved:135m", architecture="gemma3", parameters=2_000_000_000)
+        whole = entry(
+            "gemma3-270m", f"{registry.host}/library/gemma3:270m", architecture="gemma3", parameters=268_098_176
+        )
+        (tmp_path / "config" / "students.jsonl").write_text(f"{moved}\n{whole}\n")
+        rough = json.loads(cli("recommend", "chat", *GPU, "--json", "--limit", "200").out)
+        ran = json.loads(cli("recommend", "chat", *GPU, "--json", "--limit", "200", "--read-headers").out)
+    before = {one["student"]["id"]: one["student"]["fit"] for one in rough["recommended"]}
+    after = {one["student"]["id"]: one["student"]["fit"] for one in ran["recommended"]}
+    assert (before["gemma3-270m"]["estimated"], after["gemma3-270m"]["estimated"]) == (True, False)
+    assert after["gemma3-270m"]["memory_bytes"] != before["gemma3-270m"]["memory_bytes"]
+    assert "moved" in before
+    assert "moved" not in after
+    assert "is not this student any more" in next(left for left in ran["left_out"] if left["id"] == "moved")["reason"]
+    assert after["qwen3-8b"]["estimated"], "what cannot be reached stays an estimate"
+
+
 def test_recommend_as_json(cli: Cli) -> None:
     body = json.loads(cli("recommend", "reasoning", *GPU, "--json", "-c", "16k").out)
     assert (body["task"], body["n_ctx"], len(body["recommended"]), len(body["rule"])) == ("reasoning", 16384, 5, 5)

@@ -31,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--installed", action="store_true", help="only those that are installed")
     parser.add_argument("--max-parameters", metavar="N", help="at most so many parameters: 8B")
     parser.add_argument("--benchmark", metavar="NAME", help="to compare on (default: the task's that most share)")
+    parser.add_argument(
+        "--read-headers", action="store_true", help="plan those that are named from their headers, over the network"
+    )
     parser.add_argument("--limit", type=int, default=5, metavar="N", help="how many (default: 5)")
     parser.add_argument("--explain", action="store_true", help="the rule, every reason, and all that was left out")
     add_json(parser)
@@ -67,6 +70,7 @@ def _read_need(args: argparse.Namespace, services: Services) -> Need:
         installed=args.installed,
         most_parameters=parse_parameters(args.max_parameters) if args.max_parameters else None,
         benchmark=args.benchmark,
+        read_headers=args.limit if args.read_headers else 0,
     )
 
 
