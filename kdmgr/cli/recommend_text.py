@@ -68,10 +68,11 @@ def recommendation_object(found: Recommendation, limit: int) -> dict[str, Any]:
 
 
 def _title(found: Recommendation) -> str:
+    count = f"{len(found.students)} student{'' if len(found.students) == 1 else 's'}"
     compared = f"compared on {found.benchmark or 'no benchmark'}"
     return (
         f"{found.task.name} ({found.task.summary}) with a context of {format_count(found.n_ctx)} on "
-        f"{_describe_machine(found.machine)}: {len(found.students)} students, {compared}"
+        f"{_describe_machine(found.machine)}: {count}, {compared}"
     )
 
 

@@ -66,7 +66,7 @@ class SizedStudent:
     verdict: Verdict
     speed: Speed | None
     installed: tuple[str, ...] = ()
-    """Names of installed models that are this student itself."""
+    """Names of installed models that surely are this student itself."""
     pull: str | None = None
     """What `kdmgr pull` takes; None when nothing is listed."""
     report: FitReport | None = None
@@ -216,9 +216,12 @@ def pull_name(student: Student) -> str | None:
 
 
 def _installed_by_student(services: Services) -> dict[str, tuple[ModelRow, ...]]:
+    """Those that surely are the student: a weak match may be its base, or what a tag points to by now."""
+    from kdmgr.catalog.match import Certainty
+
     found: dict[str, tuple[ModelRow, ...]] = {}
     for row in services.installed_rows():
-        if row.match is not None and row.match.relation == "itself":
+        if row.match and row.match.relation == "itself" and row.match.certainty is not Certainty.WEAK:
             key = row.match.student.id
             found[key] = (*found.get(key, ()), row)
     return found

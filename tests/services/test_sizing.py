@@ -138,6 +138,16 @@ def test_a_fine_tune_is_not_the_student_installed(tmp_path: Path) -> None:
     assert (sized.installed, sized.planned) == ((), False)
 
 
+def test_a_weak_match_is_not_the_student_installed(tmp_path: Path) -> None:
+    services = services_in(tmp_path)
+    install(services, tmp_path, "deepseek-r1:1.5b", **{"general.name": "Models"})
+    [row] = services.installed_rows()
+    assert row.match is not None
+    assert row.match.certainty == "weak", "the tag points elsewhere than listed"
+    sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepseek-r1-distill-qwen-1.5b"))
+    assert (sized.installed, sized.planned) == ((), False)
+
+
 def test_what_answered_here_is_the_speed(tmp_path: Path) -> None:
     services = services_in(tmp_path)
     install(services, tmp_path, "mine:1b")
