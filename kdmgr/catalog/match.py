@@ -9,7 +9,7 @@ header decides. Unknown stays unknown.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kdmgr.catalog.agreement import Agreement, compare
@@ -68,7 +68,18 @@ def match_student(facts: ModelFacts, catalog: Catalog) -> Match | None:
     """The student that the model is, or was made from; None when nothing says so."""
     for claim in claim_digest(facts, catalog):
         return Match(claim.student, (claim.sentence,), Certainty.EXACT, "itself")
-    labels = _agree(facts, (*claim_ollama_tag(facts, catalog), *claim_repo(find_hub_repo(facts.ref), catalog)))
+    put_on = (*claim_ollama_tag(facts, catalog), *claim_repo(find_hub_repo(facts.ref), catalog))
+    found = _weigh(facts, catalog, _agree(facts, put_on))
+    wrong = [claim.student.name for claim in put_on if compare(facts, claim.student) is Agreement.CLASH]
+    if found is None or not wrong:
+        return found
+    # A label of another size or architecture leads nowhere, but whoever trusted it should know.
+    sentence = f"it goes by the name of {wrong[0]}, which its architecture or size rules out"
+    return replace(found, evidence=(*found.evidence, sentence))
+
+
+def _weigh(facts: ModelFacts, catalog: Catalog, labels: list[Claim]) -> Match | None:
+    """What the signs come to, `labels` being those that were put on the file."""
     contents = _agree(facts, (*claim_repo(facts.repo, catalog), *claim_header_names(facts, catalog)))
     bases = _agree(facts, (*claim_base_models(facts, catalog), *claim_altered_name(facts, catalog)))
     if labels and contents and labels[0].student is not contents[0].student:

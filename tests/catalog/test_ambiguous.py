@@ -151,7 +151,11 @@ ROWS: dict[str, Row] = {
         ref="hf.co/someone/nvidia_NVIDIA-Nemotron-Nano-9B-v2-GGUF",
     ),
     "a larger sibling under the smaller one's tag": Row(
-        "phi-4", "Phi 4", ("phi4-14b", "itself", "strong"), '"Phi 4"', ref="phi4-mini", manifest=OTHER_MANIFEST
+        "phi-4",
+        "Phi 4",
+        ("phi4-14b", "itself", "strong"),
+        "it goes by the name of Phi-4-mini-instruct, which its architecture or size rules out",
+        ref="phi4-mini:3.8b",
     ),
     "a variant that the catalog lists as a copy": Row(
         "phi-3-mini-4k",
