@@ -59,6 +59,7 @@ def _entry_fields() -> dict[str, Field]:
         "evidence": (_record(_evidence_fields()), {}),
         "scores": (_list_of(_record(_score_fields())), ()),
         "unverified": (_list_of(_line), ()),
+        "disputed": (_optional(_line), None),
         "notes": (_optional(_text), None),
         "blobs": (_list_of(_matching(r"[0-9a-f]{64}", "64 hex digits")), ()),
     }

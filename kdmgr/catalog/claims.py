@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kdmgr.catalog.agreement import Agreement, compare
 from kdmgr.catalog.facts import BaseModel, ModelFacts
 from kdmgr.catalog.load import Catalog
-from kdmgr.catalog.names import own_names, shared_names, split_words
+from kdmgr.catalog.names import ALTERATIONS, own_names, shared_names, split_words, strip_copy_words
 from kdmgr.catalog.students import OllamaTag, Student
 from kdmgr.refs import OllamaRef, find_quant, parse_ollama_name
 from kdmgr.units import printable
@@ -67,9 +67,21 @@ def claim_ollama_tag(facts: ModelFacts, catalog: Catalog) -> Iterator[Claim]:
 
 def claim_repo(repo: str | None, catalog: Catalog) -> Iterator[Claim]:
     """The Hub repository that a reference names, or that the header gives as its own. Sure under the student's name."""
-    for student, is_own in _find_repo(repo, catalog):
+    listed = list(_find_repo(repo, catalog))
+    for student, is_own in listed:
         kind = "is the student's" if is_own else "is listed as the student's, under another name"
         yield Claim(student, f"the Hub repository {_quote(repo)} {kind}", is_own)
+    if not listed:
+        yield from _claim_copy(repo, catalog)
+
+
+def _claim_copy(repo: str | None, catalog: Catalog) -> Iterator[Claim]:
+    """A repository that is named `owner_Name-GGUF`, as uploaders name copies of `owner/Name`."""
+    owner, _, name = (repo or "").partition("/")[2].partition("_")
+    words = split_words(f"{owner} {name}") if name else ()
+    for student in catalog.mentioning(*words) if words else ():
+        if student.hf_repo and split_words(student.hf_repo) == words:
+            yield Claim(student, f"the Hub repository {_quote(repo)} is named as a copy of {student.hf_repo}", False)
 
 
 def claim_header_names(facts: ModelFacts, catalog: Catalog) -> Iterator[Claim]:
@@ -91,17 +103,34 @@ def claim_base_models(facts: ModelFacts, catalog: Catalog) -> Iterator[Claim]:
     for base in facts.base_models:
         for student, is_sure in _find_base(base, catalog):
             sentence = f"the header says that it was made from {_quote(base.repo or base.name)}"
+            if len(facts.base_models) > 1:
+                sentence += f", one of {len(facts.base_models)} models"
             sure = is_sure and len(facts.base_models) == 1 and compare(facts, student) is Agreement.FULL
             yield Claim(student, sentence, sure)
 
 
-def _find_base(base: BaseModel, catalog: Catalog) -> Iterator[tuple[Student, bool]]:
-    if base.repo:
-        yield from _find_repo(base.repo, catalog)
+def claim_altered_name(facts: ModelFacts, catalog: Catalog) -> Iterator[Claim]:
+    """A student's name with a word that says what was done to it, such as "abliterated"."""
+    words = split_words(facts.name or "")
+    altered = [word for word in words if word in ALTERATIONS]
+    rest = tuple(word for word in words if word not in ALTERATIONS)
+    if not altered or not rest:
         return
-    words = split_words(base.name or "")
+    for student in catalog.mentioning(*rest):
+        if rest in own_names(student) | shared_names(student):
+            sentence = f"the header names it {_quote(facts.name)}: the student, {' and '.join(altered)}"
+            yield Claim(student, sentence, False)
+
+
+def _find_base(base: BaseModel, catalog: Catalog) -> Iterator[tuple[Student, bool]]:
+    """By the repository where that is listed, else by its name: copies are kept under the same one."""
+    listed = list(_find_repo(base.repo, catalog))
+    if listed:
+        yield from listed
+        return
+    words = strip_copy_words(split_words(base.repo.partition("/")[2] if base.repo else base.name or ""))
     for student in catalog.mentioning(*words) if words else ():
-        if words in own_names(student):
+        if words in own_names(student) or (base.repo and words in shared_names(student)):
             yield student, False
 
 
@@ -120,7 +149,10 @@ def _judge_tag(facts: ModelFacts, student: Student, tag: OllamaTag) -> Claim:
     found = _clean_digest(facts.manifest_digest)
     if found and tag.digest and not _share_prefix(tag.digest, found):
         listed, here = tag.digest[:MIN_DIGEST], found[:MIN_DIGEST]
-        sentence = f"Ollama's library lists it as {tag.tag}, but as manifest {listed}, and here it is {here}"
+        sentence = (
+            f"Ollama's library listed {tag.tag} as manifest {listed}, and here it is {here}: the tag points "
+            "elsewhere than listed, so by the name alone its lineage may not hold"
+        )
         return Claim(student, sentence, False)
     return Claim(student, f"Ollama's library lists it as {tag.tag}", True)
 

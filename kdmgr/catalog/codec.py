@@ -21,7 +21,8 @@ The schema: one JSON object per line (UTF-8, "\\n"), sorted by id, all keys pres
     unverified         names of fields whose value was not checked; `a.b` is a detail of `a`
     notes              text: disputes, traps, how things hang together
 
-Optional: `blobs` (sha256 of GGUF files), `n_layer`, `n_embd`, `n_vocab`.
+Optional: `disputed` (what of the claim somebody speaks against, and why); `blobs` (sha256 of GGUF files), `n_layer`,
+`n_embd`, `n_vocab`. `audit` has what the shipped lines must meet beyond this.
 A user's file has the same schema; there, only `id`, `name` and `teacher.name` are required.
 """
 
@@ -90,6 +91,7 @@ def _decode_lineage(entry: Mapping[str, Any]) -> Lineage:
         methods=tuple(entry["methods"]),
         losses=Losses(**entry["losses"]),
         note=entry["method_note"],
-        grade=grade_lineage(entry["evidence"]["confidence"], doubts),
+        grade=grade_lineage(entry["evidence"]["confidence"], doubts, entry.get("disputed")),
         doubts=doubts,
+        disputed=entry.get("disputed"),
     )

@@ -16,6 +16,7 @@ from kdmgr.catalog.students import Student
 if TYPE_CHECKING:
     from kdmgr.catalog.user_file import BrokenLine
 
+SHIPPED = Path(__file__).with_name("students.jsonl")
 USER_FILE = "students.jsonl"
 MAX_USER_BYTES = 4 << 20
 
@@ -72,7 +73,7 @@ def load_catalog(config: Path | None = None) -> Catalog:
 
     A line of the user's that cannot be used is kept in `Catalog.broken`, and hides no other.
     """
-    shipped = Path(__file__).with_name("students.jsonl").read_bytes().splitlines()
+    shipped = SHIPPED.read_bytes().splitlines()
     if config is None or _is_absent(config / USER_FILE):
         return Catalog(shipped)
     from kdmgr.catalog.user_file import read_user_file

@@ -40,7 +40,10 @@ _LINEAGE = ("is_student", "teacher", "method", "method_note", "losses")
 
 
 class Grade(StrEnum):
-    """How far a lineage can be trusted; `grade_lineage` has the rule."""
+    """How far a lineage can be trusted; `grade_lineage` has the rule.
+
+    None of them is "measured": nobody can measure who taught a model. What kdmgr measures is memory and speed.
+    """
 
     DOCUMENTED = "documented"
     CLAIMED = "claimed"
@@ -95,6 +98,13 @@ class Lineage:
     grade: Grade
     doubts: tuple[str, ...]
     """What of the lineage is unverified: field names, such as "teacher.name" or "method.online_or_offline"."""
+    disputed: str | None = None
+    """What of the claim somebody speaks against, and why; None when nobody does."""
+
+    @property
+    def standing(self) -> str:
+        """The grade, and whether the claim is disputed: "claimed, disputed"."""
+        return f"{self.grade.value}, disputed" if self.disputed else self.grade.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +217,26 @@ class Student:
         return any(_is_part(entry, field) for entry in self.unverified)
 
 
+def is_made_from(student: Student, other: Student) -> bool:
+    """Whether the lineage of `student` leads through `other`, as far as it names it: a student of a student."""
+    return student.id != other.id and f"via {other.name})" in student.lineage.teacher.name
+
+
 def find_doubts(unverified: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the unverified fields that are about the lineage."""
     return tuple(entry for entry in unverified if any(_is_part(entry, field) for field in _LINEAGE))
 
 
-def grade_lineage(confidence: str, doubts: tuple[str, ...]) -> Grade:
+def grade_lineage(confidence: str, doubts: tuple[str, ...], disputed: str | None = None) -> Grade:
     """The grade by this rule, which never rounds up.
 
     unverified: the confidence is low, or it is open whether this model is a student at all.
-    documented: the confidence is high and nothing about the lineage is marked as unverified.
+    documented: the confidence is high, nothing about the lineage is marked as unverified, nobody disputes it.
     claimed: everything between; `Lineage.doubts` says what is open.
     """
     if confidence == "low" or any(_is_part(entry, "is_student") for entry in doubts):
         return Grade.UNVERIFIED
-    return Grade.DOCUMENTED if confidence == "high" and not doubts else Grade.CLAIMED
+    return Grade.DOCUMENTED if confidence == "high" and not doubts and not disputed else Grade.CLAIMED
 
 
 def _is_part(entry: str, field: str) -> bool:

@@ -171,6 +171,7 @@ def _student(assessment: Assessment) -> dict[str, Any] | None:
         "teacher": student.lineage.teacher.name,
         "method": student.lineage.method,
         "evidence": student.lineage.grade.value,
+        "disputed": student.lineage.disputed,
         "evidence_url": student.evidence.url,
         "relation": match.relation,
         "certainty": match.certainty.value,

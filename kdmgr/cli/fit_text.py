@@ -115,11 +115,9 @@ def _figures(place: DevicePlan, parts: list[Part], console: Console) -> str:
 def _lineage(assessment: Assessment) -> str:
     match = assessment.match
     assert match is not None
-    lineage = match.student.lineage
-    relation = "" if match.relation == "itself" else f" ({match.relation} from it)"
     return (
-        f"{match.student.name}{relation}; teacher: {lineage.teacher.name}; method: "
-        f"{lineage.method} ({lineage.grade.value}); {match.certainty.value} match: {match.evidence[0]}"
+        f"{match.student_words}; teacher {match.lineage_words}; {match.certainty.value} match: "
+        f"{'; '.join(match.evidence)}"
     )
 
 

@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "hosts": Command("hosts", "the Ollama servers you have, and which one is meant"),
     "students": Command("students", "the catalog of distilled students"),
     "ladder": Command("ladder", "all students of a teacher by size, and the highest that runs here"),
+    "recommend": Command("recommend", "which student to take for a task on a machine, and why"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
     "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),

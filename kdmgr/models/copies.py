@@ -54,6 +54,10 @@ class Copies:
         self._keep(url, body)
         return Copy(body)
 
+    def peek(self, url: str) -> Copy | None:
+        """The last copy, without asking anybody; None when there is none."""
+        return self._find(url, "not asked")
+
     def _path(self, url: str) -> Path:
         return self._folder / f"{sha256(url.encode()).hexdigest()}.json"
 

@@ -86,6 +86,20 @@ class OllamaRegistry:
         digest = hash_bytes(copy.body).removeprefix("sha256:")
         return RemoteManifest(ref, _decode(ref, copy.body), digest, copy.note, copy.body)
 
+    def known(self, ref: OllamaRef) -> tuple[RemoteManifest, GgufHeader] | None:
+        """What was read of `ref` before, without asking anybody; None unless manifest and header are both at hand."""
+        copy = self._copies.peek(f"{_base(ref)}/manifests/{ref.tag}")
+        if copy is None:
+            return None
+        digest = hash_bytes(copy.body).removeprefix("sha256:")
+        try:
+            remote = RemoteManifest(ref, _decode(ref, copy.body), digest, copy.note, copy.body)
+            layer = remote.weights
+        except Unreadable:
+            return None
+        header = self._headers.find_remote(layer.digest, origin_of(_base(ref)))
+        return (remote, header) if header else None
+
     def blob(self, ref: OllamaRef, layer: Layer) -> RemoteFile:
         """Where a blob of `ref` is. Ask for the manifest first: that is when a registry gives its token."""
         url = f"{_base(ref)}/blobs/{layer.digest}"

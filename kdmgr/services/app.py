@@ -468,7 +468,8 @@ class Services:
 
         from kdmgr.services.diagnosis import diagnose
 
-        return diagnose(self.paths, self.detect_machine(), asyncio.run(self.engine_statuses()), self.host)
+        engines = asyncio.run(self.engine_statuses())
+        return diagnose(self.paths, self.detect_machine(), engines, self.host, self.catalog)
 
     def _match(self, found: FoundModel, shape: ModelShape) -> Match | None:
         from kdmgr.catalog.facts import read_facts

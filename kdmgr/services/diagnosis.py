@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdmgr.catalog.load import USER_FILE, Catalog
 from kdmgr.engines.protocol import EngineStatus
 from kdmgr.fit.machine import Machine
 from kdmgr.paths import Paths
@@ -29,9 +30,20 @@ class Finding:
     hint: str | None = None
 
 
-def diagnose(paths: Paths, machine: Machine, engines: list[EngineStatus], host: ChosenHost) -> list[Finding]:
+def diagnose(
+    paths: Paths, machine: Machine, engines: list[EngineStatus], host: ChosenHost, catalog: Catalog
+) -> list[Finding]:
     """Everything a newcomer would have to check, in the order to mend it."""
-    return [*_engines(engines), _host(host), *_folders(paths), *_devices(machine)]
+    return [*_engines(engines), _host(host), *_folders(paths), *_students(catalog, paths), *_devices(machine)]
+
+
+def _students(catalog: Catalog, paths: Paths) -> list[Finding]:
+    """The catalog, and what of the user's own entries cannot be used."""
+    own = sum(student.from_user for student in catalog)
+    theirs = f", {own} of them from {paths.config / USER_FILE}" if own else ""
+    hint = "mend the line, or remove it; the others are used"
+    broken = [Finding("students", "warning", str(line), hint) for line in catalog.broken]
+    return [Finding("students", "ok", f"{len(catalog)} in the catalog{theirs}"), *broken]
 
 
 def _host(host: ChosenHost) -> Finding:

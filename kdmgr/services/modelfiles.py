@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.modelfile.propose import Proposal, propose_modelfile
-from kdmgr.modelfile.shipped import read_shipped, shipped_names
-from kdmgr.refs import FileRef, parse_ref
+from kdmgr.modelfile.shipped import index_students, read_shipped, shipped_names
+from kdmgr.refs import FileRef, OllamaRef, parse_ref
 
 if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.services.app import Services
     from kdmgr.services.finding import FoundModel
 
-__all__ = ["new_modelfile", "read_shipped", "shipped_names"]
+__all__ = ["index_students", "new_modelfile", "read_shipped", "shipped_names", "student_modelfile"]
 
 
 def new_modelfile(services: Services, text: str, version: str | None) -> Proposal:
@@ -34,3 +35,18 @@ def _existing(found: FoundModel) -> Modelfile | None:
     from kdmgr.services.model_parts import parts_of_stored
 
     return compose(parts_of_stored(found.opened.installed.stored)).modelfile
+
+
+def student_modelfile(services: Services, text: str) -> str | None:
+    """The shipped Modelfile of the student with the id `text`, FROM what it can be pulled by.
+
+    None for another text, for what is a file or installed, and for a student that has no Modelfile.
+    """
+    from kdmgr.services.sizing import pull_name
+
+    student = services.catalog.get(text)
+    name = index_students().get(text) if student is not None and not student.from_user else None
+    if student is None or name is None or Path(text).exists() or services.library.find(OllamaRef(text)):
+        return None
+    shipped, source = read_shipped(name), pull_name(student)
+    return shipped.replace("FROM ./model.gguf", f"FROM {source}", 1) if source else shipped

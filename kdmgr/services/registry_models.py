@@ -9,6 +9,8 @@ from kdmgr.refs import OllamaRef
 from kdmgr.services.finding import FoundModel, projector_note
 
 if TYPE_CHECKING:
+    from kdmgr.gguf.header import GgufHeader
+    from kdmgr.models.ollama_registry import RemoteManifest
     from kdmgr.services.app import Services
 
 
@@ -20,18 +22,28 @@ def find_tag(services: Services, ref: OllamaRef) -> FoundModel:
     except NotFound as error:
         near = _near_names(services, ref)
         raise NotFound(error.message, hint="; ".join(part for part in (near, error.hint) if part)) from error
-    layer = remote.weights
-    header, known = registry.header(remote, layer)
+    header, known = registry.header(remote, remote.weights)
+    return _found(ref, remote, header, from_cache=known)
+
+
+def find_known_tag(services: Services, ref: OllamaRef) -> FoundModel | None:
+    """The same of a tag that was looked at before, without asking anybody."""
+    known = services.registry.known(ref)
+    return _found(ref, *known, from_cache=True) if known else None
+
+
+def _found(ref: OllamaRef, remote: RemoteManifest, header: GgufHeader, *, from_cache: bool) -> FoundModel:
+    layer, projector = remote.weights, remote.size_of("projector")
     return FoundModel(
         ref=ref,
         source="registry",
         header=header,
         size_bytes=layer.size,
-        projector_bytes=remote.size_of("projector"),
+        projector_bytes=projector,
         manifest_digest=remote.digest,
         model_digest=layer.digest,
-        from_cache=known,
-        notes=(*((remote.note,) if remote.note else ()), *projector_note(remote.size_of("projector"))),
+        from_cache=from_cache,
+        notes=(*((remote.note,) if remote.note else ()), *projector_note(projector)),
     )
 
 

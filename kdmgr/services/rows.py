@@ -43,6 +43,13 @@ class ModelRow:
         """Who taught it, if that is known."""
         return self.match.student.lineage.teacher.name if self.match else None
 
+    @property
+    def teacher_words(self) -> str | None:
+        """The same; said to be the parent's where the model is derived from a student."""
+        if self.match is None or self.match.relation == "itself":
+            return self.teacher
+        return f"{self.teacher} (of its parent)"
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:

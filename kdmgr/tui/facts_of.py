@@ -75,4 +75,5 @@ def _teacher(lineage: Lineage) -> str:
 
 def _evidence(lineage: Lineage) -> str:
     doubts = f"; not verified: {', '.join(lineage.doubts)}" if lineage.doubts else ""
-    return f"{lineage.grade.value}{doubts}"
+    disputed = f"; disputed: {lineage.disputed}" if lineage.disputed else ""
+    return f"{lineage.grade.value}{doubts}{disputed}"

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kdmgr.catalog.load import load_catalog
 from kdmgr.modelfile.go_template.chat import read_chat_template, render_chat
 from kdmgr.modelfile.lint import lint_modelfile
 from kdmgr.modelfile.parse import parse
-from kdmgr.modelfile.shipped import read_shipped, shipped_names
+from kdmgr.modelfile.shipped import NEEDS_NONE, read_entries, read_shipped, shipped_names
 from kdmgr.modelfile.templates import detect_family, families
 
-# Ollama runs no models that listen.
-NOT_FOR_OLLAMA = {"distil-whisper"}
 WITHOUT_TEMPLATE = {
     "all-minilm", "bge-m3", "boomerang-qwen3", "distil", "embeddinggemma", "granite-embedding", "minilm", "minitron",
     "paraphrase-multilingual",
 }  # fmt: skip
 
 
-def test_every_student_family_has_one(tmp_path: Path) -> None:
-    students = {student.family for student in load_catalog(tmp_path)}
-    assert set(shipped_names()) == students - NOT_FOR_OLLAMA
+def test_every_student_has_one_or_a_reason_for_none() -> None:
+    named = [student_id for name in shipped_names() for student_id in read_entries(read_shipped(name))]
+    assert len(named) == len(set(named)), "one for each"
+    students = {student.id for student in load_catalog()}
+    assert set(named) | set(NEEDS_NONE) == students
+    assert not set(named) & set(NEEDS_NONE)
+    assert all(NEEDS_NONE.values())
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_it_names_entries_that_exist_and_says_what_they_say(name: str) -> None:
+    text = read_shipped(name)
+    entries = read_entries(text)
+    assert entries
+    students = [student for student in load_catalog() if student.id in entries]
+    assert [student.id for student in students] == sorted(entries)
+    assert len({student.family for student in students}) == 1
+    comments = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+    # Wrapped lines end with a hyphen where a name has one.
+    comments = comments.replace("- ", "-")
+    standings = dict.fromkeys(student.lineage.standing for student in students)
+    assert f"Evidence: {'; '.join(standings)}." in comments
+    assert any(f"Source: {student.evidence.url}" in comments for student in students)
+    for student in students:
+        assert student.name.replace("- ", "-") in comments
+        assert student.lineage.method in comments
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -82,7 +82,7 @@ def _row(listed: Listed) -> tuple[str, ...]:
         format_parameters(row.parameters),
         row.quant or "?",
         describe_age(listed.modified_at),
-        row.teacher or "",
+        row.teacher_words or "",
         f"{row.origin}, served" if listed.on_server and row.origin != "server" else row.origin,
     )
 
@@ -138,5 +138,6 @@ def _object(listed: Listed) -> dict[str, object]:
         "quant": row.quant,
         "n_ctx_train": row.n_ctx_train,
         "student": row.match.student.id if row.match else None,
+        "relation": row.match.relation if row.match else None,
         "teacher": row.teacher,
     }

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `modelfile`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("new", help="propose one for a model, with the reasons as comments")
-    new.add_argument("model", metavar="MODEL", help="a .gguf file, an installed model, or one that is published")
+    new.add_argument("model", metavar="MODEL", help="a .gguf file, a model, or a student's id")
     new.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there, which must not exist yet")
     lint = actions.add_parser("lint", aliases=["check"], help="all that is wrong with Modelfiles, and mend it")
     lint.add_argument("files", type=Path, nargs="+", metavar="FILE")
@@ -72,17 +72,13 @@ def _list(services: Services, args: argparse.Namespace, console: Console) -> int
 
 
 def _new(services: Services, args: argparse.Namespace, console: Console) -> int:
-    from kdmgr.services.modelfiles import new_modelfile
-
-    proposal = new_modelfile(services, args.model, args.version)
-    for problem in proposal.problems:
-        console.note(f"warning: {problem}")
+    text = _compose(services, args, console)
     if args.output is None:
-        console.print(printable(proposal.text), end="")
+        console.print(printable(text), end="")
         return 0
     try:
         with args.output.open("x", encoding="utf-8", newline="") as file:
-            file.write(proposal.text)
+            file.write(text)
     except FileExistsError as error:
         raise UsageError(f"{args.output} exists already", hint="choose another name") from error
     except OSError as error:
@@ -91,6 +87,19 @@ def _new(services: Services, args: argparse.Namespace, console: Console) -> int:
         ) from error
     console.note(f"written to {args.output}")
     return 0
+
+
+def _compose(services: Services, args: argparse.Namespace, console: Console) -> str:
+    """The one that comes with kdmgr for a student of the catalog; else what the model's header asks for."""
+    from kdmgr.services.modelfiles import new_modelfile, student_modelfile
+
+    shipped = student_modelfile(services, args.model)
+    if shipped is not None:
+        return shipped
+    proposal = new_modelfile(services, args.model, args.version)
+    for problem in proposal.problems:
+        console.note(f"warning: {problem}")
+    return proposal.text
 
 
 def _lint(services: Services, args: argparse.Namespace, console: Console) -> int:

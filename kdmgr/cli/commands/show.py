@@ -130,7 +130,7 @@ def _print_receipt(services: Services, args: argparse.Namespace, console: Consol
 def _print_text(about: About, console: Console) -> None:
     from kdmgr.cli.show_text import describe_projector
 
-    shape, lineage = about.shape, about.match.student.lineage if about.match else None
+    shape = about.shape
     console.fields(
         {
             "name": about.name,
@@ -149,8 +149,8 @@ def _print_text(about: About, console: Console) -> None:
             "system": about.system or "",
             "parameters": ", ".join(f"{key} {value}" for key, value in about.parameters.items()),
             "licence": about.licenses[0].strip().partition("\n")[0] if about.licenses else "",
-            "student": about.match.student.name if about.match else "",
-            "teacher": f"{lineage.teacher.name}: {lineage.method} ({lineage.grade.value})" if lineage else "",
+            "student": about.match.student_words if about.match else "",
+            "teacher": about.match.lineage_words if about.match else "",
             "known by": "; ".join(about.match.evidence) if about.match else "",
         }
     )
@@ -183,6 +183,7 @@ def _print_json(services: Services, about: About, args: argparse.Namespace, cons
         "licenses": list(about.licenses),
         "student": about.match.student.id if about.match else None,
         "teacher": about.match.student.lineage.teacher.name if about.match else None,
+        "relation": about.match.relation if about.match else None,
         "modified_at": about.modified_at.isoformat() if about.modified_at else None,
         "capabilities": list(about.capabilities),
         "projector": projector_object(about),

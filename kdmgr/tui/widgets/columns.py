@@ -122,6 +122,6 @@ _TEXTS: dict[str, Callable[[ModelRow, Judged], str]] = {
     "quant": lambda row, judged: one_line(row.quant or "?"),
     "speed": _speed_text,
     "context": lambda row, judged: format_count(row.n_ctx_train),
-    "teacher": lambda row, judged: one_line(row.teacher or "–"),
+    "teacher": lambda row, judged: one_line(row.teacher_words or "–"),
     "origin": lambda row, judged: row.origin,
 }

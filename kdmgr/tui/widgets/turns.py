@@ -35,9 +35,7 @@ class Opening(Static):
     def __init__(self, row: ModelRow, chat: Chat) -> None:
         lines = [Content.assemble((one_line(row.name), "bold"), (f"  {describe_row(row)}", MUTED))]
         if row.match is not None:
-            lineage = row.match.student.lineage
-            taught = f"taught by {one_line(lineage.teacher.name)}: {lineage.method} ({lineage.grade.value})"
-            lines.append(Content.styled(taught, MUTED))
+            lines.append(Content.styled(f"taught by {one_line(row.match.lineage_words)}", MUTED))
         lines.append(Content.assemble((one_line(chat.engine_name), "$accent"), (f": {one_line(chat.reason)}", MUTED)))
         super().__init__(Content("\n").join(lines), markup=False)
 
