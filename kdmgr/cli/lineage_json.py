@@ -37,7 +37,7 @@ def lineage_object(story: LineageStory) -> dict[str, Any]:
             "where": student.evidence.where,
             "url": student.evidence.url,
             "unverified": list(student.unverified),
-            "disputed": story.is_disputed,
+            "disputed": lineage.disputed,
         },
         "retention": [_retention_object(each) for each in story.retention],
         "notes": student.notes,

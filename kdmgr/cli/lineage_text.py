@@ -70,8 +70,8 @@ def _fields(story: LineageStory) -> list[tuple[str, str]]:
     rows.append(("doubts", f"not verified: {', '.join(lineage.doubts)}" if lineage.doubts else ""))
     other = [field for field in student.unverified if field not in lineage.doubts]
     rows.append(("", f"beside the lineage, not verified: {', '.join(other)}" if other else ""))
-    notes = student.notes or ""
-    rows.append(("disputed", notes[len("DISPUTED") :].lstrip(": ")) if story.is_disputed else ("notes", notes))
+    rows.append(("disputed", lineage.disputed or ""))
+    rows.append(("notes", student.notes or ""))
     return rows
 
 

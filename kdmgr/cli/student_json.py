@@ -11,7 +11,7 @@ from kdmgr.catalog.tasks import TASKS, why_task
 
 if TYPE_CHECKING:
     from kdmgr.catalog.students import Score, Student
-    from kdmgr.services.sizing import SizedStudent
+    from kdmgr.services.size_estimates import SizedStudent
 
 
 def sized_object(one: SizedStudent, modelfiles: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kdmgr.cli.narrowing import Column
     from kdmgr.services.app import Services
     from kdmgr.services.choosing import Chosen, Wish
-    from kdmgr.services.sizing import SizedStudent
+    from kdmgr.services.size_estimates import SizedStudent
 
 _ESTIMATED = (
     "~ estimated: the listed size, a cache by a rule of thumb and 768 MiB of scratch memory; "
@@ -185,14 +185,22 @@ def _about(one: SizedStudent) -> str:
     return "~" if one.basis.value == "assumed" else ""
 
 
+def _planned_from(shown: tuple[SizedStudent, ...]) -> list[str]:
+    read = sum(one.read for one in shown)
+    published = sum(one.planned for one in shown) - read
+    parts = [f"{read} planned from their headers"] if read else []
+    parts += [f"{published} planned from published shapes, at the quant listed or Q4_K_M"] if published else []
+    return [", ".join(parts)] if parts else []
+
+
 def _legend(shown: tuple[SizedStudent, ...]) -> list[str]:
     """What the marks in the table mean, of those that are there."""
     notes = []
     if any(one.installed for one in shown):
         notes.append("* installed")
     if any(one.n_ctx is not None for one in shown):
-        notes += [f"{planned} planned from their headers"] if (planned := sum(one.planned for one in shown)) else []
-        notes += [_ESTIMATED] if planned < len(shown) else []
+        notes += _planned_from(shown)
+        notes += [_ESTIMATED] if any(not one.planned for one in shown) else []
     elif any(_about(one) for one in shown):
         notes.append("~ no listed size: about what a Q4_K_M would take")
     if any(one.speed and one.speed.grade == "bound" for one in shown):

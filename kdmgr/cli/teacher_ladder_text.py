@@ -53,8 +53,8 @@ def _print_legend(ladder: TeacherLadder, console: Console) -> None:
 
 def _legend(ladder: TeacherLadder) -> list[tuple[str, str]]:
     quants = ", ".join(dict.fromkeys(rung.size.quant for rung in ladder.rungs if rung.size.quant))
-    how = f"at {quants or '?'} with a context of {format_count(ladder.n_ctx)}, by published shapes"
-    rows = [("memory", f"{how}; ~ the weights alone, where no shape is known")]
+    how = f"at {quants or '?'} with a context of {format_count(ladder.n_ctx)}, by installed files or published shapes"
+    rows = [("memory", f"{how}; ~ estimated from size or parameters, where no shape is known")]
     rows.append(("kept", _describe_benchmark(ladder)))
     if any(rung.is_inherited for rung in ladder.rungs):
         rows.append((_INHERITED.strip(), "made from another student, which had a teacher before"))
@@ -78,14 +78,14 @@ def _describe_benchmark(ladder: TeacherLadder) -> str:
 
 def _cells(rung: Rung, ladder: TeacherLadder) -> tuple[str, ...]:
     size = rung.size
-    memory = f"{'~' if size.is_bound else ''}{format_bytes(size.memory)}"
+    about = "" if size.planned else "~"
     return (
         _mark(rung, ladder),
         format_parameters(rung.student.parameters),
         f"{_INHERITED if rung.is_inherited else ''}{_cut(rung.student.name)}",
         _share(rung.retention),
-        memory,
-        f"{MARKS[size.verdict]} {size.verdict.value}",
+        f"{about}{format_bytes(size.memory_bytes)}",
+        f"{MARKS[size.verdict]} {about}{size.verdict.value}",
         short_speed(size.speed),
     )
 
@@ -103,7 +103,7 @@ def _detail(rung: Rung, ladder: TeacherLadder) -> str:
         f"teacher: {student.lineage.teacher.name}" if ladder.by_family else "",
         f"{student.lineage.method} ({student.lineage.grade.value})",
         student.licence or "",
-        rung.size.basis if rung.size.installed else "",
+        f"installed as {', '.join(rung.size.installed)}" if rung.size.installed else "",
     )
     return " · ".join(part for part in parts if part)
 
@@ -112,7 +112,7 @@ def _share(retention: Retention | None) -> str:
     return "–" if retention is None or retention.share is None else f"{retention.share:.0%}"
 
 
-def _cut(name: str, limit: int = 32) -> str:
+def _cut(name: str, limit: int = 30) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
@@ -157,11 +157,12 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
         "retention": kept.share if kept else None,
         "why_no_retention": kept.why_no_share if kept else "no score of this benchmark",
         "quant": size.quant,
-        "weights_bytes": size.weights,
-        "memory_bytes": size.memory,
-        "memory_is_weights_only": size.is_bound,
-        "basis": size.basis,
-        "installed": size.installed,
+        "weights_bytes": size.size_bytes,
+        "memory_bytes": size.memory_bytes,
+        "basis": size.basis.value,
+        "basis_words": size.words,
+        "estimated": not size.planned,
+        "installed": list(size.installed),
         "verdict": size.verdict.value,
         "reason": size.reason,
         "decode_tok_s": size.speed.decode_tok_s if size.speed else None,

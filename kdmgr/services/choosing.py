@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdmgr.catalog.tasks import Task
     from kdmgr.fit.machine import Machine
     from kdmgr.services.app import Services
-    from kdmgr.services.sizing import SizedStudent
+    from kdmgr.services.size_estimates import SizedStudent
 
 USUAL_CONTEXT = 8192
 """Tokens to size for when nobody says: a conversation with some room."""

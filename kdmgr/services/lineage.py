@@ -29,11 +29,6 @@ class LineageStory:
     retention: tuple[Retention, ...]
 
     @property
-    def is_disputed(self) -> bool:
-        """Whether the entry's notes say that its claim is disputed."""
-        return (self.student.notes or "").upper().startswith("DISPUTED")
-
-    @property
     def sources(self) -> tuple[str, ...]:
         """Every page that something was read on, once."""
         student = self.student

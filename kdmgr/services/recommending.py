@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import log2
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.catalog.licences import why_not_open
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kdmgr.catalog.tasks import Task
     from kdmgr.fit.machine import Machine
     from kdmgr.services.app import Services
-    from kdmgr.services.sizing import SizedStudent
+    from kdmgr.services.size_estimates import SizedStudent
 
 _VERDICTS = (Verdict.FITS, Verdict.TIGHT, Verdict.PARTIAL, Verdict.CPU)
 _GRADES = (Grade.DOCUMENTED, Grade.CLAIMED, Grade.UNVERIFIED)
@@ -98,6 +99,11 @@ def _kept(one: Recommended) -> float | None:
     return one.score.retention if one.score else None
 
 
+def _size_class(parameters: int | None) -> int:
+    """Two more for each doubling: what is published is rounded, and 14.8B is no other class than 14B."""
+    return round(2 * log2(parameters / 1e6)) if parameters else -1
+
+
 def _describe_kept(one: Recommended) -> str:
     score = one.score
     if score is None or score.retention is None:
@@ -138,16 +144,16 @@ CRITERIA = (
         lambda one: one.sized.student.lineage.standing,
     ),
     Criterion(
+        "size",
+        "more parameters, in steps of half a doubling: a guess at quality and no measurement",
+        lambda one: -_size_class(one.sized.student.parameters),
+        lambda one: f"{format_parameters(one.sized.student.parameters)} parameters",
+    ),
+    Criterion(
         "kept",
         "its share of its own teacher's score on one benchmark of the task, both from one source; the unmeasured last",
         lambda one: (_kept(one) is None, -(_kept(one) or 0)),
         _describe_kept,
-    ),
-    Criterion(
-        "size",
-        "more parameters, which is a guess at quality and no measurement",
-        lambda one: -(one.sized.student.parameters or 0),
-        lambda one: f"{format_parameters(one.sized.student.parameters)} parameters",
     ),
     Criterion(
         "speed",
@@ -180,7 +186,7 @@ def recommend_students(services: Services, need: Need, machine: Machine) -> Reco
     while pending := [
         one.sized.student
         for one in answer.students[: need.read_headers]
-        if not one.sized.planned and one.sized.student.id not in asked
+        if not one.sized.read and one.sized.student.id not in asked
     ]:
         for student in pending:
             asked.add(student.id)

@@ -1,21 +1,19 @@
-"""What each student would take on a machine: planned where its header is at hand, estimated where it is not.
+"""What each student would take on a machine, from the surest source at hand to the least.
 
-From the surest to the least: the header of an installed model, the header of a listed tag that was looked at
-before, the size that Ollama's library lists, and a size assumed from the parameters. Nobody is asked over the
+The header of an installed model, the header of a listed tag that was looked at before, the shape that was
+published, the size that Ollama's library lists, and a size assumed from the parameters. Nobody is asked over the
 network. An estimate is marked as one wherever it is shown.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
+from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING
 
-from kdmgr.catalog.tasks import chats
-from kdmgr.fit.options import DEFAULT_CONTEXT, MARGIN
-from kdmgr.fit.plan import FitReport, Speed, Verdict
-from kdmgr.units import KIB, MIB, format_bytes, format_speed
+from kdmgr.fit.plan import Speed, Verdict
+from kdmgr.services.size_estimates import QUANT, Basis, SizedStudent, estimate, size_file
 
 if TYPE_CHECKING:
     from kdmgr.catalog.students import OllamaTag, Student
@@ -25,79 +23,37 @@ if TYPE_CHECKING:
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.rows import ModelRow
 
-CACHE_AT_1B = 48 * KIB
-"""Bytes of an f16 cache per token for 1B parameters; it grows with the square root, within a factor of two for
-models with grouped heads (and is three times as much for the few without)."""
-SCRATCH = 768 * MIB
-"""For compute buffers and the driver's context, about."""
-BITS_Q4_K_M = 4.9
-"""Per weight, about, in a file of the quant that most pull."""
 NEWEST_SPEEDS = 5
 
 
-class Basis(StrEnum):
-    """What a figure follows from."""
-
-    INSTALLED = "installed"
-    """Planned from the header of an installed model."""
-    HEADER = "header"
-    """Planned from the header of a published tag, read before."""
-    LISTED = "listed"
-    """Estimated from the size that the library lists."""
-    ASSUMED = "assumed"
-    """Estimated from the number of parameters, at 4.9 bits each."""
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class SizedStudent:
-    """A student and what it would take. Bytes; None is unknown."""
-
-    student: Student
-    basis: Basis
-    words: str
-    """Of what, and from what: a phrase."""
-    size_bytes: int | None
-    """Of the file."""
-    n_ctx: int | None
-    """What it was sized for; None without a machine."""
-    memory_bytes: int | None
-    """With cache and scratch memory at `n_ctx`."""
-    verdict: Verdict
-    speed: Speed | None
-    installed: tuple[str, ...] = ()
-    """Names of installed models that surely are this student itself."""
-    pull: str | None = None
-    """What `kdmgr pull` takes; None when nothing is listed."""
-    report: FitReport | None = None
-    """The plan, where there is one."""
-
-    @property
-    def planned(self) -> bool:
-        """Whether the figures are of a plan, and not estimated."""
-        return self.report is not None
-
-
 class Sizer:
-    """Sizes students for one machine and one set of options. Without a machine only files have a size."""
+    """Sizes students for one machine and one set of options. Without a machine only files have a size.
 
-    def __init__(self, services: Services, machine: Machine | None, options: RunOptions) -> None:
+    With a `quant` every student is sized at that, and without one at what is installed or listed.
+    """
+
+    def __init__(
+        self, services: Services, machine: Machine | None, options: RunOptions, quant: str | None = None
+    ) -> None:
         self._services = services
         self._machine = machine
         self._options = options
-        self._rows = _installed_by_student(services)
+        self._quant = quant
         self._has_copies = services.paths.copies.exists()
 
     def size(self, student: Student) -> SizedStudent:
         """The surest answer that can be had without asking anybody."""
         rows = self._rows.get(student.id, ())
-        names = tuple(row.name for row in rows)
-        machine, options = self._machine, self._options
+        machine = self._machine
         if machine is None:
             sized = size_file(student, rows)
         else:
-            sized = self._plan(student, rows, machine) or estimate(student, machine, options)
-        return replace(sized, installed=names, pull=pull_name(student))
+            sized = (
+                self._plan_file(student, rows, machine)
+                or self._plan_shape(student, machine)
+                or estimate(student, machine, self._options, self._quant)
+            )
+        return replace(sized, installed=tuple(row.name for row in rows), pull=pull_name(student))
 
     def size_published(self, student: Student) -> SizedStudent | None:
         """Planned from the header of what would be pulled; None where that cannot be read. Asks over the network."""
@@ -116,26 +72,38 @@ class Sizer:
             return None
         if match is None or match.student.id != student.id:
             words = f"{name} is not this student any more, by its header and manifest"
-            sized = replace(sized, basis=Basis.UNKNOWN, words=words, verdict=Verdict.UNKNOWN, report=None)
+            sized = replace(sized, basis=Basis.UNKNOWN, words=words, verdict=Verdict.UNKNOWN, reason=words)
         return replace(sized, pull=name)
 
-    def _plan(self, student: Student, rows: tuple[ModelRow, ...], machine: Machine) -> SizedStudent | None:
+    @cached_property
+    def _rows(self) -> dict[str, tuple[ModelRow, ...]]:
+        """Installed models that surely are a student itself: a weak match may be its base, or a tag that moved."""
+        from kdmgr.catalog.match import Certainty
+
+        found: dict[str, tuple[ModelRow, ...]] = {}
+        for row in self._services.installed_rows():
+            if row.match and row.match.relation == "itself" and row.match.certainty is not Certainty.WEAK:
+                key = row.match.student.id
+                found[key] = (*found.get(key, ()), row)
+        return found
+
+    def _plan_file(self, student: Student, rows: tuple[ModelRow, ...], machine: Machine) -> SizedStudent | None:
         from kdmgr.errors import KdmgrError
 
         for row in rows:
+            if row.ref is None or self._quant not in (None, row.quant):
+                continue
             try:
-                found = self._services.find(row.ref) if row.ref else None
-                if found is not None:
-                    words = f"planned for {row.name}, installed"
-                    return self._planned(student, found, machine, Basis.INSTALLED, words)
+                found = self._services.find(row.ref)
+                words = f"planned for {row.name}, installed"
+                return self._planned(student, found, machine, Basis.INSTALLED, words)
             except KdmgrError:
                 # A damaged copy says nothing; `fit` tells what is wrong with it.
                 continue
-        for tag in student.ollama if self._has_copies else ():
-            found = self._look_up(tag)
-            if found is not None:
+        for tag in student.ollama if self._has_copies and self._quant is None else ():
+            if (known := self._look_up(tag)) is not None:
                 words = f"planned from the header of {tag.tag}, read before"
-                return self._planned(student, found, machine, Basis.HEADER, words)
+                return self._planned(student, known, machine, Basis.HEADER, words)
         return None
 
     def _look_up(self, tag: OllamaTag) -> FoundModel | None:
@@ -155,12 +123,40 @@ class Sizer:
             student=student,
             basis=basis,
             words=words,
+            quant=report.shape.quant,
             size_bytes=found.size_bytes,
             n_ctx=report.options.n_ctx,
             memory_bytes=total.total if total.total is not None else total.known,
             verdict=report.verdict,
+            reason=report.reason,
             speed=measured or report.speed,
-            report=report,
+        )
+
+    def _plan_shape(self, student: Student, machine: Machine) -> SizedStudent | None:
+        """From published hyper-parameters, at the quant that is asked for or listed where its mix is known."""
+        from kdmgr.catalog.chain import walk_chain
+        from kdmgr.catalog.shapes import find_student_shape
+        from kdmgr.fit.brief import assess_briefly
+        from kdmgr.gguf.published import read_published
+
+        published = find_student_shape(student, walk_chain(student, self._services.catalog))
+        if published is None:
+            return None
+        quant = self._quant or _listed_quant(student) or QUANT
+        shape = read_published(published.shape, quant)
+        brief = assess_briefly(shape, machine, self._options)
+        whose = "its published shape" if published.of == student.hf_repo else f"the published shape of {published.of}"
+        return SizedStudent(
+            student=student,
+            basis=Basis.SHAPE,
+            words=f"planned from {whose} at {quant}",
+            quant=quant,
+            size_bytes=shape.weights.total,
+            n_ctx=brief.n_ctx,
+            memory_bytes=brief.memory,
+            verdict=brief.verdict,
+            reason=brief.reason,
+            speed=brief.speed,
         )
 
     def _measured(self, name: str, machine: Machine) -> Speed | None:
@@ -180,34 +176,6 @@ class Sizer:
         return Speed(median(speeds), min(speeds), max(speeds), f"median of {len(speeds)} answers here", "measured")
 
 
-def size_file(student: Student, rows: tuple[ModelRow, ...] = ()) -> SizedStudent:
-    """The size of the file alone: of the installed one, else as listed."""
-    size, basis, words = _guess_size(student)
-    if rows and rows[0].size_bytes is not None:
-        size, basis, words = rows[0].size_bytes, Basis.INSTALLED, f"of {rows[0].name}, installed"
-    return SizedStudent(student, basis, words, size, None, None, Verdict.UNKNOWN, None)
-
-
-def estimate(student: Student, machine: Machine, options: RunOptions) -> SizedStudent:
-    """What can be said without a header: the size, a cache by a rule of thumb, and so a verdict that is a guess."""
-    size, basis, words = _guess_size(student)
-    n_ctx = min(options.n_ctx or DEFAULT_CONTEXT, student.context_length or 1 << 62)
-    need = None if size is None else size + _guess_cache(student, n_ctx) + SCRATCH
-    verdict = _guess_verdict(need, machine)
-    # What is read from two places, or from none, is bound by neither.
-    whole = verdict in (Verdict.FITS, Verdict.TIGHT, Verdict.CPU)
-    return SizedStudent(
-        student=student,
-        basis=basis,
-        words=words,
-        size_bytes=size,
-        n_ctx=n_ctx,
-        memory_bytes=need,
-        verdict=verdict,
-        speed=_bound_speed(student, size, machine) if whole else None,
-    )
-
-
 def pull_name(student: Student) -> str | None:
     """The name to pull it by: its first listed tag, else a repository with GGUF files."""
     if student.ollama:
@@ -215,57 +183,10 @@ def pull_name(student: Student) -> str | None:
     return f"hf.co/{student.gguf_repos[0]}" if student.gguf_repos else None
 
 
-def _installed_by_student(services: Services) -> dict[str, tuple[ModelRow, ...]]:
-    """Those that surely are the student: a weak match may be its base, or what a tag points to by now."""
-    from kdmgr.catalog.match import Certainty
+def _listed_quant(student: Student) -> str | None:
+    """The quant of its first tag, where that names one whose mix is known."""
+    from kdmgr.gguf.quantising import QUANTS
+    from kdmgr.refs import find_quant
 
-    found: dict[str, tuple[ModelRow, ...]] = {}
-    for row in services.installed_rows():
-        if row.match and row.match.relation == "itself" and row.match.certainty is not Certainty.WEAK:
-            key = row.match.student.id
-            found[key] = (*found.get(key, ()), row)
-    return found
-
-
-def _guess_size(student: Student) -> tuple[int | None, Basis, str]:
-    for tag in student.ollama:
-        if tag.size_bytes is not None:
-            return tag.size_bytes, Basis.LISTED, f"estimated from the size listed for {tag.tag}"
-    if student.parameters is not None:
-        size = int(student.parameters * BITS_Q4_K_M / 8)
-        return size, Basis.ASSUMED, f"estimated as a Q4_K_M of {student.parameters / 1e9:.3g}B parameters"
-    return None, Basis.UNKNOWN, "no size is known"
-
-
-def _guess_cache(student: Student, n_ctx: int) -> int:
-    if student.modality in ("text-embedding", "text-encoder"):
-        return 0
-    billions = (student.parameters or 8_000_000_000) / 1e9
-    return int(CACHE_AT_1B * n_ctx * max(billions, 0.1) ** 0.5)
-
-
-def _guess_verdict(need: int | None, machine: Machine) -> Verdict:
-    host = machine.host.available_bytes
-    if need is None or not machine.devices_known:
-        return Verdict.UNKNOWN
-    if not machine.devices:
-        if host is None:
-            return Verdict.UNKNOWN
-        return Verdict.CPU if need <= host else Verdict.TOO_BIG
-    room = sum(device.free_bytes for device in machine.devices)
-    if need <= room:
-        return Verdict.FITS if need + MARGIN * len(machine.devices) <= room else Verdict.TIGHT
-    if host is None:
-        return Verdict.UNKNOWN
-    return Verdict.PARTIAL if need <= room + host else Verdict.TOO_BIG
-
-
-def _bound_speed(student: Student, size: int | None, machine: Machine) -> Speed | None:
-    """No faster than the weights of one token can be read."""
-    known = [device.bandwidth for device in machine.devices] or [machine.host.bandwidth]
-    if size is None or not known or None in known or not chats(student):
-        return None
-    share = (student.active_parameters or 1) / (student.parameters or 1) if student.active_parameters else 1.0
-    bandwidth = min(value for value in known if value is not None)
-    basis = f"reading {format_bytes(int(size * share))} a token at {format_speed(bandwidth)}"
-    return Speed(None, None, bandwidth / (size * share), basis, "bound")
+    quant = find_quant(student.ollama[0].tag) if student.ollama else None
+    return quant if quant in QUANTS else None

@@ -15,7 +15,8 @@ from kdmgr.catalog.teachers import MODEL, TeacherFacts, find_teachers, load_teac
 from kdmgr.errors import NotFound
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.lineage import find_student
-from kdmgr.services.rung_sizes import RungSize, RungSizes
+from kdmgr.services.size_estimates import SizedStudent
+from kdmgr.services.sizing import Sizer
 from kdmgr.services.teachers import TeacherFit, fit_facts
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Rung:
     student: Student
     chain: tuple[Link, ...]
     """What it was made from, and that from."""
-    size: RungSize
+    size: SizedStudent
     retention: Retention | None
     """By the ladder's benchmark; None without a score of it."""
 
@@ -97,14 +98,14 @@ def build_ladder(services: Services, text: str, options: RunOptions, quant: str 
     facts = facts or [each for each in load_teachers() if any(taught_by(each, student) for student in students)]
     asked = replace(options, n_ctx=options.n_ctx or N_CTX)
     machine = services.machine_of("catalog")
-    sizes = RungSizes(services, machine, asked, quant)
+    sizes = Sizer(services, machine, asked, quant)
     names = {split_words(name) for each in facts if each.kind == MODEL for name in each.names}
     counts = partial(_is_against, names)
     benchmark = shared_benchmark(students, counts)
     rungs = []
     for student in students:
         chain = walk_chain(student, catalog)
-        rungs.append(Rung(student, chain, sizes.size(student, chain), retain_by(student, benchmark, counts)))
+        rungs.append(Rung(student, chain, sizes.size(student), retain_by(student, benchmark, counts)))
     return TeacherLadder(
         asked=text,
         by_family=not named,
@@ -118,9 +119,13 @@ def build_ladder(services: Services, text: str, options: RunOptions, quant: str 
 
 
 def find_highest(rungs: Iterable[Rung]) -> Rung | None:
-    """Of those with the best verdict the largest; of equals one taught by the teacher itself, the best documented,
-    then the one that kept most. Where only a part fits the GPU, the smallest."""
+    """Of those with the best verdict the largest; estimated ones count only where none is planned.
+
+    Of equals one taught by the teacher itself, the best documented, then the one that kept most. Where only a part
+    fits the GPU, the smallest.
+    """
     rungs = list(rungs)
+    rungs = [rung for rung in rungs if rung.size.planned] or rungs
     for verdict in _BEST_FIRST:
         alike = [rung for rung in rungs if rung.size.verdict is verdict]
         if alike:

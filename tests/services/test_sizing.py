@@ -11,13 +11,15 @@ import pytest
 from kdmgr.catalog.students import Student
 from kdmgr.fit.options import RunOptions
 from kdmgr.fit.plan import Verdict
+from kdmgr.gguf.quantising import bits_per_weight
 from kdmgr.history.records import SpeedRecord
 from kdmgr.models.layout import blob_path
 from kdmgr.models.manifest import LAYER_PREFIX, Layer, Manifest, hash_bytes
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.app import Services
 from kdmgr.services.learning import machine_key
-from kdmgr.services.sizing import Basis, Sizer, estimate
+from kdmgr.services.size_estimates import Basis, estimate
+from kdmgr.services.sizing import Sizer
 from kdmgr.units import GIB
 from tests.services.choosing_rig import machine, services_in
 from tests.support.shapes import shape
@@ -33,16 +35,36 @@ def get(services: Services, student_id: str) -> Student:
     return student
 
 
-def test_without_a_header_the_listed_size_is_what_there_is(tmp_path: Path) -> None:
+def test_without_a_header_the_published_shape_is_planned(tmp_path: Path) -> None:
     services = services_in(tmp_path)
     sized = Sizer(services, machine(12), OPTIONS).size(get(services, R1_7B))
-    assert (sized.basis, sized.planned, sized.size_bytes) == (Basis.LISTED, False, 4_700_000_000)
-    assert sized.words == "estimated from the size listed for deepseek-r1:7b"
+    assert (sized.basis, sized.planned, sized.read, sized.quant) == (Basis.SHAPE, True, False, "Q4_K_M")
+    assert sized.size_bytes == pytest.approx(4_700_000_000, rel=0.01), "as the library lists it"
+    plan = services.assess(shape("qwen2.5-7b"), "file", "x", machine(12), OPTIONS).plan
+    assert sized.memory_bytes == pytest.approx(plan.components.total, rel=0.05), "whose mix is a little finer"
+    assert sized.words.startswith("planned from ")
+    assert (sized.verdict, sized.pull) == (Verdict.FITS, "deepseek-r1:7b")
+    finer = Sizer(services, machine(12), OPTIONS, "Q8_0").size(get(services, R1_7B))
+    assert finer.quant == "Q8_0"
+    assert (finer.memory_bytes or 0) > 1.5 * (sized.memory_bytes or 0)
+
+
+def test_without_a_shape_the_listed_size_is_what_there_is(tmp_path: Path) -> None:
+    services = services_in(tmp_path)
+    sized = Sizer(services, machine(12), OPTIONS).size(get(services, "olmo-3-7b-think"))
+    assert (sized.basis, sized.planned, sized.size_bytes) == (Basis.LISTED, False, 4_500_000_000)
+    assert sized.words == "estimated from the size listed for olmo-3:7b"
     assert sized.verdict is Verdict.FITS
-    assert sized.pull == "deepseek-r1:7b"
     assert sized.speed is not None
     assert (sized.speed.decode_tok_s, sized.speed.grade) == (None, "bound")
-    assert sized.speed.high_tok_s == pytest.approx(300e9 / 4.7e9)
+    assert sized.speed.high_tok_s == pytest.approx(300e9 / 4.5e9)
+
+
+def test_a_share_of_unknown_parameters_bounds_no_speed_by_itself(tmp_path: Path) -> None:
+    student = replace(get(services_in(tmp_path), R1_7B), parameters=None, active_parameters=2_000_000_000)
+    speed = estimate(student, machine(12), OPTIONS).speed
+    assert speed is not None
+    assert speed.high_tok_s == pytest.approx(300e9 / 4.7e9)
 
 
 def test_without_a_listed_size_one_is_assumed_and_without_parameters_nothing_is(tmp_path: Path) -> None:
@@ -50,7 +72,7 @@ def test_without_a_listed_size_one_is_assumed_and_without_parameters_nothing_is(
     openr1 = get(services, "openr1-distill-7b")
     sized = estimate(openr1, machine(12), OPTIONS)
     assert sized.basis is Basis.ASSUMED
-    assert sized.size_bytes == pytest.approx(7e9 * 4.9 / 8)
+    assert sized.size_bytes == pytest.approx(7e9 * bits_per_weight("Q4_K_M") / 8)
     unknown = estimate(replace(openr1, parameters=None), machine(12), OPTIONS)
     assert (unknown.basis, unknown.size_bytes, unknown.memory_bytes) == (Basis.UNKNOWN, None, None)
     assert unknown.verdict is Verdict.UNKNOWN
@@ -126,8 +148,8 @@ def test_an_installed_student_is_planned_from_its_header(tmp_path: Path) -> None
     sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepseek-r1-distill-qwen-1.5b"))
     assert (sized.basis, sized.planned, sized.installed) == (Basis.INSTALLED, True, ("mine:1b",))
     assert sized.words == "planned for mine:1b, installed"
-    assert sized.report is not None
-    assert sized.memory_bytes == sized.report.plan.components.total
+    plan = services.assess(shape("qwen2.5-1.5b"), "file", "x", machine(12), OPTIONS).plan
+    assert sized.memory_bytes == plan.components.total
     assert sized.n_ctx == 8192
 
 
@@ -135,7 +157,7 @@ def test_a_fine_tune_is_not_the_student_installed(tmp_path: Path) -> None:
     services = services_in(tmp_path)
     install(services, tmp_path, "tuned:1b", **{"general.finetune": "bank"})
     sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepseek-r1-distill-qwen-1.5b"))
-    assert (sized.installed, sized.planned) == ((), False)
+    assert (sized.installed, sized.basis) == ((), Basis.SHAPE)
 
 
 def test_a_weak_match_is_not_the_student_installed(tmp_path: Path) -> None:
@@ -145,7 +167,7 @@ def test_a_weak_match_is_not_the_student_installed(tmp_path: Path) -> None:
     assert row.match is not None
     assert row.match.certainty == "weak", "the tag points elsewhere than listed"
     sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepseek-r1-distill-qwen-1.5b"))
-    assert (sized.installed, sized.planned) == ((), False)
+    assert (sized.installed, sized.basis) == ((), Basis.SHAPE)
 
 
 def test_what_answered_here_is_the_speed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,17 +76,20 @@ def test_a_coarser_quant_lets_a_higher_rung_in(services: Services) -> None:
     assert {each.size.quant for each in fine.rungs} == {"Q8_0"}
 
 
-def test_what_no_shape_is_known_of_is_a_bound_and_no_verdict(services: Services) -> None:
-    size = rung(build(services, "deepseek-r1"), "olmo-3-7b-think").size
-    assert (size.is_bound, size.verdict, size.basis) == (True, Verdict.UNKNOWN, "listed size of olmo-3:7b")
-    assert size.memory == size.weights == 4_500_000_000
+def test_what_no_shape_is_known_of_is_estimated_and_never_the_highest_of_planned_ones(services: Services) -> None:
+    ladder = build(services, "deepseek-r1")
+    size = rung(ladder, "olmo-3-7b-think").size
+    assert (size.planned, size.words) == (False, "estimated from the size listed for olmo-3:7b")
+    assert ladder.highest is not None
+    assert ladder.highest.size.planned
 
 
 def test_an_installed_student_is_sized_by_its_own_header(services: Services, tmp_path: Path) -> None:
-    path = write_sparse(RECIPES["llama-3.2-1b"], tmp_path)
+    named = {**RECIPES["llama-3.2-1b"].metadata, "general.name": "Llama 3.2 1B Instruct"}
+    path = write_sparse(replace(RECIPES["llama-3.2-1b"], metadata=named), tmp_path)
     add_model(OwnStore(services.paths.store), path, "llama3.2:1b")
     size = rung(build(services, "llama 3.1 8b"), "llama3.2-1b").size
-    assert (size.installed, size.is_bound, size.basis) == ("llama3.2:1b", False, "installed as llama3.2:1b")
+    assert (size.installed, size.read, size.words) == (("llama3.2:1b",), True, "planned for llama3.2:1b, installed")
 
 
 def test_a_family_is_a_ladder_too_whoever_taught_it(services: Services) -> None:
