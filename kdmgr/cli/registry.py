@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "prune": Command("prune", "remove what no model needs: orphans and cut transfers"),
     "hosts": Command("hosts", "the Ollama servers you have, and which one is meant"),
     "students": Command("students", "the catalog of distilled students"),
+    "search": Command("search", "students on the Hugging Face Hub, and what suggests that they are some"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
     "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),

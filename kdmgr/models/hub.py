@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
+from kdmgr.errors import KdmgrError, ServerUnreachable, Unreadable
 from kdmgr.gguf.errors import GgufError
 from kdmgr.gguf.header import GgufHeader
 from kdmgr.gguf.reader import read_header
@@ -22,9 +22,9 @@ from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache
 from kdmgr.models.hub_access import HubAccess
 from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
+from kdmgr.models.hub_refusals import explain_refusal
 from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
-from kdmgr.models.refusals import busy, describe_status
 from kdmgr.models.store import file_size
 from kdmgr.models.web import Secret, Web, origin_of
 from kdmgr.refs import HubRef
@@ -137,26 +137,7 @@ class Hub:
             raise ServerUnreachable("HF_HUB_OFFLINE is set", hint="unset it to ask the Hub")
 
     def _refusal(self, ref: HubRef, status: int, headers: Mapping[str, str]) -> KdmgrError:
-        """What a refusal means. The Hub says 401 of what does not exist, too: the error code tells."""
-        code, repo = headers.get("x-error-code", ""), f"{ref.user}/{ref.repo}"
-        page = f"{self._access.endpoint}/{repo}"
-        if code == "GatedRepo" or (status == 403 and self._secret):
-            how = "set HF_TOKEN" if self._secret is None else "the token in use has no access"
-            return Forbidden(f"hf.co/{repo} is gated", hint=f"accept its conditions at {page}, then {how}")
-        if status == 404 or code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
-            what = "file" if code == "EntryNotFound" else "repository"
-            return NotFound(
-                f"the Hub has no such {what}: hf.co/{repo}",
-                hint="is the name right? a private repository needs HF_TOKEN"
-                if what == "repository"
-                else f"see {page}",
-            )
-        if status in (401, 403):
-            hint = "is HF_TOKEN still valid?" if self._secret else "if it is private, set HF_TOKEN; is the name right?"
-            return Forbidden(f"the Hub does not show hf.co/{repo}", hint=hint)
-        return busy("the Hub", status, headers.get("retry-after")) or ServerUnreachable(
-            f"the Hub answers with HTTP {describe_status(status)}", hint="try again later"
-        )
+        return explain_refusal(self._access, f"{ref.user}/{ref.repo}", status, headers)
 
 
 def _read_page(body: bytes) -> list[object]:

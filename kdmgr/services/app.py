@@ -14,7 +14,7 @@ from kdmgr.refs import HubRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kdmgr.history.history import History
     from kdmgr.models.fetch_model import ModelFetcher
     from kdmgr.models.hub import Hub
+    from kdmgr.models.hub_index import HubIndex
     from kdmgr.models.ollama_registry import OllamaRegistry
     from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession
@@ -169,6 +170,15 @@ class Services:
         from kdmgr.models.hub_access import hub_access
 
         return Hub(self.web, Copies(self.paths.copies), self.headers, hub_access(self._env))
+
+    def hub_index(self, tell: Callable[[str], None]) -> HubIndex:
+        """The Hub's listings; `tell` is told of every wait. Raises `UsageError` as `hub` does."""
+        from kdmgr.models.copies import Copies
+        from kdmgr.models.hub_access import hub_access
+        from kdmgr.models.hub_index import HubIndex
+        from kdmgr.models.hub_reader import HubReader
+
+        return HubIndex(HubReader(self.web, Copies(self.paths.copies), hub_access(self._env), tell))
 
     @cached_property
     def server_models(self) -> ServerModels:
