@@ -38,7 +38,22 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
     "completion": Command("completion", "shell completion for bash, zsh and fish"),
 }
+PARTS: dict[str, dict[str, Command]] = {
+    "students": {
+        "add": Command("students_add", "keep a model as a student of your own"),
+        "remove": Command("students_remove", "forget a student of your own", ("rm",)),
+    },
+}
+"""Words that make another command of one which takes free text: `students add` is no search for "add"."""
 ALIASES: dict[str, str] = {alias: name for name, command in COMMANDS.items() for alias in command.aliases}
+
+
+def find_part(name: str, word: str) -> tuple[str, Command] | None:
+    """The command that `name` and `word` make together; None where `word` is an argument."""
+    for part, command in PARTS.get(name, {}).items():
+        if word in (part, *command.aliases):
+            return f"{name} {part}", command
+    return None
 
 
 def overview() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.units import format_count, format_parameters, printable
@@ -22,7 +21,7 @@ def print_result(result: SearchResult, console: Console) -> None:
     for find in result.finds:
         console.print(console.style(printable(str(find.ref)), "bold"))
         for label, text in _fields(find):
-            _print_field(label, text, console)
+            console.paragraph(label, text, _LABEL)
         if find.ladder is not None:
             from kdmgr.cli.ladder_text import print_ladder
 
@@ -77,14 +76,6 @@ def _describe_match(find: Find) -> str:
         f"{relation} {match.student.name} of the catalog; teacher: {lineage.teacher.name}; method: {lineage.method} "
         f"({lineage.grade.value}); {match.certainty.value} match: {match.evidence[0]}"
     )
-
-
-def _print_field(label: str, text: str, console: Console) -> None:
-    # A link must stay in one piece, to be opened or copied.
-    lines = textwrap.wrap(printable(text), max(30, console.width - _LABEL), break_on_hyphens=False) or [""]
-    console.print(console.style(f"{label:<{_LABEL}}", "dim") + lines[0])
-    for line in lines[1:]:
-        console.print(" " * _LABEL + line)
 
 
 def result_object(result: SearchResult, words: str, sort: str) -> dict[str, Any]:
