@@ -26,13 +26,14 @@ from kdmgr.models.hub_refusals import explain_refusal
 from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
 from kdmgr.models.store import file_size
-from kdmgr.models.web import Secret, Web, origin_of
+from kdmgr.models.web import MAX_ERROR, Secret, Web, origin_of
 from kdmgr.refs import HubRef
 
 MAX_PAGE = 8 << 20
 MAX_PAGES = 20
 JUMP_PIECE = 64 << 10
 """Where most of a header is stepped over, small pieces waste least."""
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 
 
@@ -55,6 +56,20 @@ class Hub:
         url = f"{self._access.endpoint}/api/models/{ref.user}/{ref.repo}/tree/main?recursive=true"
         copy = self._copies.fetch(url, lambda: json.dumps(self._list(ref, url)).encode())
         return read_repo(json.loads(copy.body), copy.note)
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        return self._access.endpoint
+
+    def revision(self, ref: HubRef) -> str | None:
+        """The commit that the repository of `ref` is at; None where the Hub names none. Raises as `repo` does."""
+        self._require_online()
+        url = f"{self._access.endpoint}/api/models/{ref.user}/{ref.repo}?expand=sha"
+        document = self._web.get(url, {"accept": "application/json"}, self._secret, limit=MAX_ERROR)
+        if not document.ok:
+            raise self._refusal(ref, document.status, document.headers)
+        return _read_revision(document.body)
 
     def header(self, ref: HubRef, model: HubModel, walk: Walk | None = None) -> tuple[GgufHeader, bool]:
         """The header of a model, of all its shards, and whether it was known already.
@@ -138,6 +153,14 @@ class Hub:
 
     def _refusal(self, ref: HubRef, status: int, headers: Mapping[str, str]) -> KdmgrError:
         return explain_refusal(self._access, f"{ref.user}/{ref.repo}", status, headers)
+
+
+def _read_revision(body: bytes) -> str | None:
+    try:
+        found = json.loads(body)["sha"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _COMMIT.fullmatch(found) else None
 
 
 def _read_page(body: bytes) -> list[object]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from kdmgr.catalog.students import METHODS
 from kdmgr.errors import ServerUnreachable, UsageError
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
 from kdmgr.services.discovery import Find, describe_entry
+from kdmgr.services.lineage import require_method
 from kdmgr.services.own_students import require_entry
 from kdmgr.units import printable
 
@@ -54,8 +54,7 @@ def adopt(services: Services, text: str, said: Said, tell: Callable[[str], None]
     ref = parse_ref(text)
     if isinstance(ref, FileRef):
         raise UsageError(f"{ref} is a file", hint="name where it was published: hf.co/user/repo, or an Ollama name")
-    if said.method is not None and said.method not in METHODS:
-        raise UsageError(f"no such method: {said.method!r:.60}", hint=f"one of {', '.join(METHODS)}")
+    require_method(said.method)
     if isinstance(ref, OllamaRef):
         if said.teacher is None:
             raise UsageError(

@@ -390,7 +390,7 @@ class Services:
         """The installed models, newest first."""
         from kdmgr.services.students import installed_rows
 
-        return installed_rows(self.library, self.catalog)
+        return installed_rows(self.library, self.catalog, self.receipts)
 
     def model_rows(self) -> list[ModelRow]:
         """Installed models first, then the students of the catalog."""
@@ -477,7 +477,7 @@ class Services:
         facts = read_facts(
             found.header,
             shape,
-            ref=found.ref,
+            ref=found.origin or found.ref,
             manifest_digest=found.manifest_digest,
             model_digest=found.model_digest,
         )

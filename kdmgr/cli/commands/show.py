@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="all metadata of the file")
     parser.add_argument("--tensors", action="store_true", help="every tensor: name, shape, type, size")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--receipt", action="store_true", help="only the import receipt")
+    group.add_argument("--receipt", action="store_true", help="only the receipt of its import or pull")
     group.add_argument("--template", action="store_true", help="only the chat template")
     group.add_argument("--license", action="store_true", help="only the licence")
     group.add_argument("--modelfile", action="store_true", help="as a Modelfile")
@@ -64,15 +64,16 @@ def _print_receipt(services: Services, args: argparse.Namespace, console: Consol
     from kdmgr.refs import parse_ollama_name
 
     ref = parse_ollama_name(args.model)
-    receipt = services.receipts.find(ref)
+    receipt = services.receipts.find_any(ref)
     if receipt is None:
         services.library.require(ref)
-        raise NotFound(f"there is no receipt of {ref}", hint="only imports by kdmgr have one")
+        raise NotFound(f"there is no receipt of {ref}", hint="only pulls and imports by kdmgr have one")
     if args.json:
         import json
-        from dataclasses import asdict
 
-        console.print(json.dumps({"schema_version": 1, **asdict(receipt)}, indent=2))
+        from kdmgr.services.receipts import receipt_object
+
+        console.print(json.dumps(receipt_object(receipt), indent=2))
         return
     from kdmgr.cli.receipt_text import print_receipt
 
@@ -105,6 +106,8 @@ def _print_text(about: About, console: Console) -> None:
             "teacher": f"{lineage.teacher.name}: {lineage.method} ({lineage.grade.value})" if lineage else "",
             "known by": "; ".join(about.match.evidence) if about.match else "",
             "source": (about.match.student.evidence.url or "") if about.match else "",
+            "you said": about.said or "",
+            "came from": about.pulled.words if about.pulled else "",
         }
     )
     console.print()
@@ -114,6 +117,7 @@ def _print_text(about: About, console: Console) -> None:
 
 def _print_json(about: About, args: argparse.Namespace, console: Console) -> None:
     import json
+    from dataclasses import asdict
 
     from kdmgr.cli.show_text import metadata_object, projector_object, tensors_object
 
@@ -136,6 +140,8 @@ def _print_json(about: About, args: argparse.Namespace, console: Console) -> Non
         "licenses": list(about.licenses),
         "student": about.match.student.id if about.match else None,
         "teacher": about.match.student.lineage.teacher.name if about.match else None,
+        "said": about.said,
+        "pulled": asdict(about.pulled) if about.pulled else None,
         "modified_at": about.modified_at.isoformat() if about.modified_at else None,
         "capabilities": list(about.capabilities),
         "projector": projector_object(about),
