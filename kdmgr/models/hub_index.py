@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from kdmgr.errors import Unreadable
+from kdmgr.errors import Unreadable, UsageError
 from kdmgr.units import printable
 
 if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
+    from contextlib import AbstractContextManager
+
+    from huggingface_hub import HfApi, ModelInfo
     from huggingface_hub.hf_api import ExpandModelProperty_T, ModelSort_T
 
     from kdmgr.models.hub_reader import HubReader
@@ -86,9 +88,7 @@ class HubIndex:
 
         Raises as `HubReader.ask` does, and `Unreadable` for an answer that is none.
         """
-        from kdmgr.models.hub_transport import hub_api
-
-        with hub_api(self.reader) as api:
+        with _open_api(self.reader) as api:
             listing = api.list_models(
                 search=words or None, filter="gguf", sort=SORTS[sort], limit=limit, expand=_WANTED
             )
@@ -97,14 +97,23 @@ class HubIndex:
 
     def find(self, repo: str) -> HubEntry:
         """One repository ("owner/name"). Raises as `search` does."""
-        from kdmgr.models.hub_transport import hub_api
-
-        with hub_api(self.reader) as api:
+        with _open_api(self.reader) as api:
             info = _understand(lambda: api.model_info(repo, expand=_WANTED))
         entry = _read_entry(info)
         if entry is None:
             raise Unreadable("the Hub's answer names no repository", hint="look at HF_ENDPOINT")
         return entry
+
+
+def _open_api(reader: HubReader) -> AbstractContextManager[HfApi]:
+    """The package takes a third of a second to import, and reads its environment while it does."""
+    try:
+        from kdmgr.models.hub_transport import hub_api
+    except ValueError as error:
+        raise UsageError(
+            f"huggingface_hub cannot be loaded: {printable(str(error)):.200}", hint="look at the HF_… variables"
+        ) from error
+    return hub_api(reader)
 
 
 def _understand(read: Callable[[], T]) -> T:
