@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.registry import ALIASES, COMMANDS, find_part, overview
+from kdmgr.cli.registry import ALIASES, COMMANDS, describe_parts, find_part, overview
 from kdmgr.errors import KdmgrError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _run(arguments: list[str], console: Console) -> int:
     from kdmgr.cli.arguments import new_parser
 
     parser = new_parser(name, found.summary)
+    parser.epilog = describe_parts(name)
     command.configure(parser)
     return int(command.run(_parse(parser, rest), console))
 

@@ -19,6 +19,7 @@ COMMANDS: dict[str, Command] = {
     "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model"),
+    "search": Command("search", "students on the Hugging Face Hub, and what suggests that they are some"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),
     "import": Command("import_", "make a model of a GGUF, shards, a projector, an adapter or safetensors", ("create",)),
     "cp": Command("cp", "give a model a second name"),
@@ -32,7 +33,6 @@ COMMANDS: dict[str, Command] = {
     "prune": Command("prune", "remove what no model needs: orphans and cut transfers"),
     "hosts": Command("hosts", "the Ollama servers you have, and which one is meant"),
     "students": Command("students", "the catalog of distilled students"),
-    "search": Command("search", "students on the Hugging Face Hub, and what suggests that they are some"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
     "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
@@ -54,6 +54,12 @@ def find_part(name: str, word: str) -> tuple[str, Command] | None:
         if word in (part, *command.aliases):
             return f"{name} {part}", command
     return None
+
+
+def describe_parts(name: str) -> str | None:
+    """What other commands begin with `name`, for its help; None for none."""
+    parts = (f"kdmgr {name} {part}: {command.summary}" for part, command in PARTS.get(name, {}).items())
+    return "; ".join(parts) or None
 
 
 def overview() -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kdmgr.errors import ServerUnreachable, UsageError
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
 from kdmgr.services.discovery import Find, describe_entry
-from kdmgr.services.lineage import require_method
 from kdmgr.services.own_students import require_entry
+from kdmgr.services.written_lineage import require_method
 from kdmgr.units import printable
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from kdmgr.models.progress import Progress, Report
 from kdmgr.models.source_file import FileState, read_state
 from kdmgr.refs import OllamaRef
 from kdmgr.services.import_checks import require_importable, require_usable_name, require_whole_model
-from kdmgr.services.lineage import find_base, write_lineage
 from kdmgr.services.model_layers import model_config, modelfile_layers
 from kdmgr.services.receipts import ImportReceipt, Receipts
+from kdmgr.services.written_lineage import find_base, write_lineage
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.models.store import StoredModel
-    from kdmgr.services.lineage import Written
+    from kdmgr.services.written_lineage import Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from kdmgr import __version__
 from kdmgr.gguf.shape import ModelShape, read_shape
 from kdmgr.services.importing import find_template
-from kdmgr.services.lineage import find_base, write_lineage
 from kdmgr.services.receipts import ImportReceipt, ReceiptFile
+from kdmgr.services.written_lineage import find_base, write_lineage
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog

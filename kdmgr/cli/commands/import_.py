@@ -130,7 +130,7 @@ def build_request(args: argparse.Namespace, sources: list[Path], name: str | Non
     """What was asked for; a name is made where none was given."""
     from kdmgr.refs import parse_ollama_name
     from kdmgr.services.import_plan import ImportRequest
-    from kdmgr.services.lineage import require_method
+    from kdmgr.services.written_lineage import require_method
 
     require_method(args.method)
     return ImportRequest(

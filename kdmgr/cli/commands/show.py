@@ -92,6 +92,8 @@ def _print_text(about: About, console: Console) -> None:
             "digest": about.digest,
             "file": str(about.path or ""),
             "modified": about.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if about.modified_at else "",
+            "came from": about.pulled.words if about.pulled else "",
+            "you said": about.said or "",
             "model": f"{shape.architecture} · {format_parameters(shape.parameters)} · {shape.quant or '?'}",
             "layers": str(shape.n_layer),
             "context": format_count(shape.n_ctx_train),
@@ -106,8 +108,6 @@ def _print_text(about: About, console: Console) -> None:
             "teacher": f"{lineage.teacher.name}: {lineage.method} ({lineage.grade.value})" if lineage else "",
             "known by": "; ".join(about.match.evidence) if about.match else "",
             "source": (about.match.student.evidence.url or "") if about.match else "",
-            "you said": about.said or "",
-            "came from": about.pulled.words if about.pulled else "",
         }
     )
     console.print()
@@ -117,9 +117,9 @@ def _print_text(about: About, console: Console) -> None:
 
 def _print_json(about: About, args: argparse.Namespace, console: Console) -> None:
     import json
-    from dataclasses import asdict
 
     from kdmgr.cli.show_text import metadata_object, projector_object, tensors_object
+    from kdmgr.services.receipts import receipt_object
 
     shape = about.shape
     body: dict[str, object] = {
@@ -128,6 +128,8 @@ def _print_json(about: About, args: argparse.Namespace, console: Console) -> Non
         "store": about.store,
         "size_bytes": about.size,
         "digest": about.digest,
+        "said": about.said,
+        "pulled": receipt_object(about.pulled) if about.pulled else None,
         "architecture": shape.architecture,
         "parameters": shape.parameters,
         "quant": shape.quant,
@@ -140,8 +142,6 @@ def _print_json(about: About, args: argparse.Namespace, console: Console) -> Non
         "licenses": list(about.licenses),
         "student": about.match.student.id if about.match else None,
         "teacher": about.match.student.lineage.teacher.name if about.match else None,
-        "said": about.said,
-        "pulled": asdict(about.pulled) if about.pulled else None,
         "modified_at": about.modified_at.isoformat() if about.modified_at else None,
         "capabilities": list(about.capabilities),
         "projector": projector_object(about),

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `students`."""
-    parser.epilog = "your own: kdmgr students add MODEL, kdmgr students remove ID"
     parser.add_argument("search", nargs="?", metavar="TEXT", help="in the name, the family, the tags or the teacher")
     parser.add_argument("--fits", action="store_true", help="only those whose weights this machine has memory for")
     parser.add_argument("--method", metavar="METHOD", help="only those taught this way: sequence-level, prune+logits …")

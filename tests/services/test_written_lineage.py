@@ -7,7 +7,7 @@ import pytest
 from kdmgr.catalog.load import load_catalog
 from kdmgr.catalog.match import Certainty, Match
 from kdmgr.errors import UsageError
-from kdmgr.services.lineage import require_method, write_lineage
+from kdmgr.services.written_lineage import require_method, write_lineage
 
 
 def match() -> Match:
