@@ -20,3 +20,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Replace a file of the user's: a link stays one, and the file keeps its permissions."""
+    path = path.resolve()
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    write_atomically(path, content)
+    if mode is not None:
+        path.chmod(mode)

@@ -38,7 +38,7 @@ def read_user_file(path: Path, max_bytes: int) -> tuple[dict[str, Student], list
         if not line.strip():
             continue
         try:
-            student = _read_student(line)
+            student = read_line(line)
             if student.id in own:
                 raise EntryError(f"the id {student.id!r} is used by an earlier line")
             own[student.id] = student
@@ -58,7 +58,8 @@ def _read_lines(path: Path, max_bytes: int) -> list[bytes]:
     return content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
 
 
-def _read_student(line: bytes) -> Student:
+def read_line(line: bytes) -> Student:
+    """The student that one line describes; `EntryError` for a line that cannot be used."""
     try:
         entry = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

@@ -56,7 +56,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_machine(parser: argparse.ArgumentParser) -> None:
+def add_machine(parser: argparse._ActionsContainer) -> None:
     """`--gpu` and `--vram`: a declared machine instead of this one."""
     parser.add_argument(
         "--gpu", action="append", metavar="NAME", help='plan for this GPU instead: "RTX 3060 12GB", "2x RTX 3090"'
@@ -64,12 +64,12 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vram", metavar="SIZE", help="plan for a GPU with this much memory: 8GiB")
 
 
-def add_context(parser: argparse.ArgumentParser) -> None:
+def add_context(parser: argparse._ActionsContainer) -> None:
     """`--ctx-size`."""
     parser.add_argument("-c", "--ctx-size", metavar="N", help="context length per slot: 8192 or 8k")
 
 
-def add_cache_type(parser: argparse.ArgumentParser) -> None:
+def add_cache_type(parser: argparse._ActionsContainer) -> None:
     """`--cache-type`, for K and V together or apart."""
     parser.add_argument("--cache-type", metavar="TYPE", help="KV cache type: f16, q8_0, q4_0 …")
     parser.add_argument("--cache-type-k", metavar="TYPE", help="of the K cache alone")

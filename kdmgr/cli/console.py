@@ -83,6 +83,15 @@ class Console:
         for name, value in shown.items():
             self.print(f"{self.style(pad(name, width), 'dim')}  {printable(value)}")
 
+    def paragraph(self, label: str, text: str, indent: int) -> None:
+        """A label and a text beside it, wrapped at the terminal's width; links stay in one piece."""
+        import textwrap
+
+        lines = textwrap.wrap(printable(text), max(30, self.width - indent), break_on_hyphens=False) or [""]
+        self.print(self.style(f"{label:<{indent}}", "dim") + lines[0])
+        for line in lines[1:]:
+            self.print(" " * indent + line)
+
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """Columns as wide as their widest cell; `right` lists those aligned to the right."""
         cells = [[printable(cell) for cell in row] for row in rows]

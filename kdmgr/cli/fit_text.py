@@ -122,9 +122,4 @@ def _lineage(assessment: Assessment) -> str:
 
 
 def _print_field(label: str, text: str, console: Console) -> None:
-    import textwrap
-
-    lines = textwrap.wrap(printable(text), max(30, console.width - _LABEL)) or [""]
-    console.print(console.style(f"{label:<{_LABEL}}", "dim") + lines[0])
-    for line in lines[1:]:
-        console.print(" " * _LABEL + line)
+    console.paragraph(label, text, _LABEL)

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kdmgr.cli.registry import ALIASES, COMMANDS, overview
+from kdmgr.cli.registry import ALIASES, COMMANDS, describe_parts, find_part, overview
 from kdmgr.errors import KdmgrError, UsageError
 
 if TYPE_CHECKING:
@@ -52,10 +52,14 @@ def _guard(arguments: list[str], console: Console) -> int:
 
 def _run(arguments: list[str], console: Console) -> int:
     name, rest = _find_command(arguments)
-    command = import_module(f"kdmgr.cli.commands.{COMMANDS[name].module}")
+    found = COMMANDS[name]
+    if rest and (part := find_part(name, rest[0])):
+        (name, found), rest = part, rest[1:]
+    command = import_module(f"kdmgr.cli.commands.{found.module}")
     from kdmgr.cli.arguments import new_parser
 
-    parser = new_parser(name, COMMANDS[name].summary)
+    parser = new_parser(name, found.summary)
+    parser.epilog = describe_parts(name)
     command.configure(parser)
     return int(command.run(_parse(parser, rest), console))
 

@@ -8,11 +8,36 @@ from kdmgr.units import format_bytes, format_parameters, format_rate
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
-    from kdmgr.services.receipts import ImportReceipt
+    from kdmgr.services.pull_receipts import PullReceipt
+    from kdmgr.services.receipts import ImportReceipt, Receipt
 
 
-def print_receipt(receipt: ImportReceipt, console: Console) -> None:
+def print_receipt(receipt: Receipt, console: Console) -> None:
     """A receipt for people."""
+    from kdmgr.services.pull_receipts import PullReceipt
+
+    if isinstance(receipt, PullReceipt):
+        _print_pull(receipt, console)
+    else:
+        _print_import(receipt, console)
+
+
+def _print_pull(receipt: PullReceipt, console: Console) -> None:
+    through = f"Ollama at {receipt.server}" if receipt.server else ""
+    fields = {
+        "name": receipt.name,
+        "store": through or receipt.store,
+        "pulled": receipt.source,
+        "from": receipt.address,
+        "file": receipt.file or "",
+        "revision": receipt.revision or "",
+        "manifest": receipt.manifest_digest or "",
+        "on": receipt.pulled_at,
+    }
+    console.fields(fields)
+
+
+def _print_import(receipt: ImportReceipt, console: Console) -> None:
     template = f"{receipt.template or 'of no known family'} (from the {receipt.template_source})"
     fields = {
         "name": receipt.name,
@@ -38,9 +63,15 @@ def print_receipt(receipt: ImportReceipt, console: Console) -> None:
 
 
 def _teacher(receipt: ImportReceipt) -> str:
-    if receipt.teacher is None:
-        return "unknown"
-    return f"{receipt.teacher} ({receipt.method})" if receipt.method else receipt.teacher
+    """Who taught it and how, each as the catalog has it or as the user said."""
+    said = receipt.said
+    is_said = receipt.teacher_from == "user" or (receipt.teacher_from is None and said is not None)
+    if receipt.teacher is None or is_said:
+        return said.removeprefix("teacher ") if said else "unknown"
+    method = f" ({receipt.method})" if receipt.method and receipt.method_from != "user" else ""
+    source = ", as the catalog has it" if receipt.teacher_from == "catalog" else ""
+    known = f"{receipt.teacher}{method}{source}"
+    return f"{known}; {said}" if said else known
 
 
 def _store(receipt: ImportReceipt) -> str:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model, or of a student of the catalog"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),
+    "search": Command("search", "students on the Hugging Face Hub, and what suggests that they are some"),
     "import": Command("import_", "make a model of a GGUF, shards, a projector, an adapter or safetensors", ("create",)),
     "cp": Command("cp", "give a model a second name"),
     "mv": Command("mv", "rename a model"),
@@ -39,7 +40,28 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
     "completion": Command("completion", "shell completion for bash, zsh and fish"),
 }
+PARTS: dict[str, dict[str, Command]] = {
+    "students": {
+        "add": Command("students_add", "keep a model as a student of your own"),
+        "remove": Command("students_remove", "forget a student of your own", ("rm",)),
+    },
+}
+"""Words that make another command of one which takes free text: `students add` is no search for "add"."""
 ALIASES: dict[str, str] = {alias: name for name, command in COMMANDS.items() for alias in command.aliases}
+
+
+def find_part(name: str, word: str) -> tuple[str, Command] | None:
+    """The command that `name` and `word` make together; None where `word` is an argument."""
+    for part, command in PARTS.get(name, {}).items():
+        if word in (part, *command.aliases):
+            return f"{name} {part}", command
+    return None
+
+
+def describe_parts(name: str) -> str | None:
+    """What other commands begin with `name`, for its help; None for none."""
+    parts = (f"kdmgr {name} {part}: {command.summary}" for part, command in PARTS.get(name, {}).items())
+    return "; ".join(parts) or None
 
 
 def overview() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
+from kdmgr.errors import KdmgrError, ServerUnreachable, Unreadable
 from kdmgr.gguf.errors import GgufError
 from kdmgr.gguf.header import GgufHeader
 from kdmgr.gguf.reader import read_header
@@ -22,17 +22,18 @@ from kdmgr.models.copies import Copies
 from kdmgr.models.headers import HeaderCache
 from kdmgr.models.hub_access import HubAccess
 from kdmgr.models.hub_files import HubFile, HubModel, HubRepo, read_repo
+from kdmgr.models.hub_refusals import explain_refusal
 from kdmgr.models.range_request import RemoteFile
 from kdmgr.models.ranged import FIRST_PIECE, LARGEST_PIECE, RangedSource
-from kdmgr.models.refusals import busy, describe_status
 from kdmgr.models.store import file_size
-from kdmgr.models.web import Secret, Web, origin_of
+from kdmgr.models.web import MAX_ERROR, Secret, Web, origin_of
 from kdmgr.refs import HubRef
 
 MAX_PAGE = 8 << 20
 MAX_PAGES = 20
 JUMP_PIECE = 64 << 10
 """Where most of a header is stepped over, small pieces waste least."""
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 
 
@@ -55,6 +56,20 @@ class Hub:
         url = f"{self._access.endpoint}/api/models/{ref.user}/{ref.repo}/tree/main?recursive=true"
         copy = self._copies.fetch(url, lambda: json.dumps(self._list(ref, url)).encode())
         return read_repo(json.loads(copy.body), copy.note)
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        return self._access.endpoint
+
+    def revision(self, ref: HubRef) -> str | None:
+        """The commit that the repository of `ref` is at; None where the Hub names none. Raises as `repo` does."""
+        self._require_online()
+        url = f"{self._access.endpoint}/api/models/{ref.user}/{ref.repo}?expand=sha"
+        document = self._web.get(url, {"accept": "application/json"}, self._secret, limit=MAX_ERROR)
+        if not document.ok:
+            raise self._refusal(ref, document.status, document.headers)
+        return _read_revision(document.body)
 
     def header(self, ref: HubRef, model: HubModel, walk: Walk | None = None) -> tuple[GgufHeader, bool]:
         """The header of a model, of all its shards, and whether it was known already.
@@ -137,26 +152,15 @@ class Hub:
             raise ServerUnreachable("HF_HUB_OFFLINE is set", hint="unset it to ask the Hub")
 
     def _refusal(self, ref: HubRef, status: int, headers: Mapping[str, str]) -> KdmgrError:
-        """What a refusal means. The Hub says 401 of what does not exist, too: the error code tells."""
-        code, repo = headers.get("x-error-code", ""), f"{ref.user}/{ref.repo}"
-        page = f"{self._access.endpoint}/{repo}"
-        if code == "GatedRepo" or (status == 403 and self._secret):
-            how = "set HF_TOKEN" if self._secret is None else "the token in use has no access"
-            return Forbidden(f"hf.co/{repo} is gated", hint=f"accept its conditions at {page}, then {how}")
-        if status == 404 or code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
-            what = "file" if code == "EntryNotFound" else "repository"
-            return NotFound(
-                f"the Hub has no such {what}: hf.co/{repo}",
-                hint="is the name right? a private repository needs HF_TOKEN"
-                if what == "repository"
-                else f"see {page}",
-            )
-        if status in (401, 403):
-            hint = "is HF_TOKEN still valid?" if self._secret else "if it is private, set HF_TOKEN; is the name right?"
-            return Forbidden(f"the Hub does not show hf.co/{repo}", hint=hint)
-        return busy("the Hub", status, headers.get("retry-after")) or ServerUnreachable(
-            f"the Hub answers with HTTP {describe_status(status)}", hint="try again later"
-        )
+        return explain_refusal(self._access, f"{ref.user}/{ref.repo}", status, headers)
+
+
+def _read_revision(body: bytes) -> str | None:
+    try:
+        found = json.loads(body)["sha"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _COMMIT.fullmatch(found) else None
 
 
 def _read_page(body: bytes) -> list[object]:

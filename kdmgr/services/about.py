@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.gguf.shape import ModelShape, read_shape
 from kdmgr.refs import parse_ollama_name
+from kdmgr.services.pull_receipts import PullReceipt
 from kdmgr.services.receipts import ImportReceipt
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class About:
     """Type, number of tensors, bytes; largest first."""
     match: Match | None
     receipt: ImportReceipt | None
+    pulled: PullReceipt | None
+    """Where it was pulled from."""
+    said: str | None
+    """Who taught it, on the word of whoever imported it."""
     capabilities: tuple[str, ...]
     """In Ollama's words: completion, embedding, vision, tools, insert, thinking …"""
     projector: Projector | None
@@ -96,8 +101,10 @@ def _about_installed(services: Services, model: InstalledModel) -> About:
         messages=stored.messages,
         licenses=stored.licenses,
         tensor_types=count_types(header),
-        match=match_installed(model, services.library, services.catalog),
+        match=match_installed(model, services.library, services.catalog, services.receipts),
         receipt=services.receipts.find(stored.ref),
+        pulled=services.receipts.find_pull(stored.ref, stored.digest),
+        said=services.receipts.said_of(stored.ref, stored.digest),
         capabilities=find_capabilities(header, written or in_file, has_projector=stored.projector_path is not None),
         projector=_read_projector(services, stored),
         metadata=header.metadata,

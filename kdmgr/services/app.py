@@ -14,7 +14,7 @@ from kdmgr.refs import HubRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kdmgr.history.history import History
     from kdmgr.models.fetch_model import ModelFetcher
     from kdmgr.models.hub import Hub
+    from kdmgr.models.hub_index import HubIndex
     from kdmgr.models.ollama_registry import OllamaRegistry
     from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession
@@ -170,6 +171,15 @@ class Services:
         from kdmgr.models.hub_access import hub_access
 
         return Hub(self.web, Copies(self.paths.copies), self.headers, hub_access(self._env))
+
+    def hub_index(self, tell: Callable[[str], None]) -> HubIndex:
+        """The Hub's listings; `tell` is told of every wait. Raises `UsageError` as `hub` does."""
+        from kdmgr.models.copies import Copies
+        from kdmgr.models.hub_access import hub_access
+        from kdmgr.models.hub_index import HubIndex
+        from kdmgr.models.hub_reader import HubReader
+
+        return HubIndex(HubReader(self.web, Copies(self.paths.copies), hub_access(self._env), tell))
 
     @cached_property
     def server_models(self) -> ServerModels:
@@ -390,7 +400,7 @@ class Services:
         """The installed models, newest first."""
         from kdmgr.services.students import installed_rows
 
-        return installed_rows(self.library, self.catalog)
+        return installed_rows(self.library, self.catalog, self.receipts)
 
     def model_rows(self) -> list[ModelRow]:
         """Installed models first, then the students of the catalog."""
@@ -478,7 +488,7 @@ class Services:
         facts = read_facts(
             found.header,
             shape,
-            ref=found.ref,
+            ref=found.origin or found.ref,
             manifest_digest=found.manifest_digest,
             model_digest=found.model_digest,
         )

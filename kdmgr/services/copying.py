@@ -40,6 +40,7 @@ async def copy_model(services: Services, source: Held, ref: OllamaRef) -> None:
     engine = services.ollama_engine()
     try:
         await _copy_on_server(engine, source, ref)
+        _carry_receipt(services, source, ref)
     finally:
         await engine.close()
 
@@ -52,6 +53,7 @@ async def move_model(services: Services, source: Held, ref: OllamaRef) -> None:
     engine = services.ollama_engine()
     try:
         await _copy_on_server(engine, source, ref)
+        _carry_receipt(services, source, ref, then_remove=True)
         # Under its old name it could not be unloaded any more.
         await unload_quietly(engine, source.name)
         try:
@@ -69,13 +71,18 @@ def _copy_own(services: Services, source: Held, ref: OllamaRef, *, then_remove: 
         copied = own.copy(source.stored, ref)
         if then_remove:
             own.remove(source.stored)
-    receipt = services.receipts.find(source.ref)
-    if receipt is not None:
-        services.receipts.save(copied.ref, replace(receipt, name=str(copied.ref)))
+    _carry_receipt(services, source, copied.ref, then_remove=then_remove)
+
+
+def _carry_receipt(services: Services, source: Held, ref: OllamaRef, *, then_remove: bool = False) -> None:
+    """Where a model came from, and who taught it, is known under its new name as well."""
+    receipt = services.receipts.find_any(source.ref)
+    if receipt is not None and receipt.store == ("kdmgr" if source.place == OWN else "ollama"):
+        services.receipts.save(ref, replace(receipt, name=str(ref)))
+        if then_remove:
+            services.receipts.forget(source.ref)
     else:
-        services.receipts.forget(copied.ref)
-    if then_remove:
-        services.receipts.forget(source.ref)
+        services.receipts.forget(ref)
 
 
 async def _copy_on_server(engine: OllamaEngine, source: Held, ref: OllamaRef) -> None:

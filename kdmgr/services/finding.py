@@ -35,6 +35,8 @@ class FoundModel:
     """Whether the header was known already."""
     notes: tuple[str, ...] = ()
     """What a reader must be told of the answer."""
+    origin: ModelRef | None = None
+    """What it was pulled as, where that is another name."""
 
 
 def find_model(services: Services, ref: ModelRef) -> FoundModel:
@@ -46,7 +48,7 @@ def find_model(services: Services, ref: ModelRef) -> FoundModel:
     if isinstance(ref, FileRef):
         return _found_here(services.open(ref))
     if (name := installed_name(ref)) is not None and (found := _find_installed(services, ref, name)):
-        return found
+        return _with_receipt(services, found, name)
     try:
         return find_published(services, ref)
     except ServerUnreachable as error:
@@ -66,6 +68,13 @@ def _find_installed(services: Services, ref: ModelRef, name: OllamaRef) -> Found
         return replace(_found_here(services.open(name)), ref=ref)
     found = None if named else services.server_models.find(name)
     return replace(found, ref=ref) if found else None
+
+
+def _with_receipt(services: Services, found: FoundModel, name: OllamaRef) -> FoundModel:
+    """`found` with what was written down when it came: where from, and what its user said of it."""
+    origin = services.receipts.origin(name, found.manifest_digest)
+    said = services.receipts.said_of(name, found.manifest_digest)
+    return replace(found, origin=origin, notes=(*found.notes, said)) if said else replace(found, origin=origin)
 
 
 def _hint_offline(services: Services, name: OllamaRef, error: ServerUnreachable) -> str | None:

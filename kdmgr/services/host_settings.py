@@ -119,12 +119,11 @@ def _edit(folder: Path, change: Callable[[TOMLDocument, Settings], None]) -> Non
     """Change the file as one step: read, change, check that it still means something, replace."""
     import tomlkit
 
-    from kdmgr.files import write_atomically
+    from kdmgr.files import rewrite
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # A link, as people who keep their settings elsewhere have, stays one.
-        path = (folder / CONFIG_FILE).resolve()
+        path = folder / CONFIG_FILE
         with _locked(folder):
             settings = load_settings(folder)
             before = path.read_bytes().decode() if path.exists() else ""
@@ -133,17 +132,9 @@ def _edit(folder: Path, change: Callable[[TOMLDocument, Settings], None]) -> Non
             after = tomlkit.dumps(document)
             parse_settings(after, path)
             if after != before:
-                _write(path, after, write_atomically)
+                rewrite(path, after.encode())
     except OSError as error:
         raise StorageFailed(f"cannot write {folder / CONFIG_FILE}: {error.strerror or error}") from error
-
-
-def _write(path: Path, text: str, write: Callable[[Path, bytes], None]) -> None:
-    """Replace the file, which keeps its permissions."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else None
-    write(path, text.encode())
-    if mode is not None:
-        path.chmod(mode)
 
 
 @contextmanager

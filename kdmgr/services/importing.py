@@ -22,6 +22,7 @@ from kdmgr.refs import OllamaRef
 from kdmgr.services.import_checks import require_importable, require_usable_name, require_whole_model
 from kdmgr.services.model_layers import model_config, modelfile_layers
 from kdmgr.services.receipts import ImportReceipt, Receipts
+from kdmgr.services.written_lineage import find_base, write_lineage
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.modelfile.commands import Modelfile
     from kdmgr.models.store import StoredModel
+    from kdmgr.services.written_lineage import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,7 @@ class Importing:
             weights = ingest_file(self._store, path, "model", report, since=source.state)
             report(Progress("writing manifest", weights.digest, weights.size, weights.size))
             stored = self._store.write_manifest(ref, self._add_layers(source, weights))
-            receipt = self._receipt(source, stored, weights)
-            if teacher or method:
-                receipt = with_lineage(receipt, teacher, method)
+            receipt = self._receipt(source, stored, weights, write_lineage(_match(source, weights), teacher, method))
             return self._keep_receipt(stored, receipt)
 
     def check(
@@ -117,9 +117,8 @@ class Importing:
         config = encode_config(model_config(source.shape, source.modelfile), [layer.digest for layer in layers])
         return Manifest(self._store.add_layer("config", config, media_type=CONFIG_TYPE), layers)
 
-    def _receipt(self, source: CheckedSource, stored: StoredModel, weights: Layer) -> ImportReceipt:
+    def _receipt(self, source: CheckedSource, stored: StoredModel, weights: Layer, lineage: Written) -> ImportReceipt:
         template, template_source = find_template(source.header, source.modelfile)
-        match = _match(source, weights)
         return ImportReceipt(
             name=str(stored.ref),
             file=str(source.path.resolve()),
@@ -135,9 +134,8 @@ class Importing:
             template=_family_name(template),
             template_source=template_source,
             modelfile_parameters=dict(source.modelfile.parameters) if source.modelfile else {},
-            student=match.student.id if match else None,
-            teacher=match.student.lineage.teacher.name if match else None,
-            method=match.student.lineage.method if match else None,
+            base=find_base(source.header),
+            **lineage,
             warnings=_warnings(source, template, template_source),
         )
 
@@ -149,11 +147,6 @@ class Importing:
             warning = f"the receipt could not be saved: {error.strerror or error}"
             return replace(receipt, warnings=(*receipt.warnings, warning))
         return receipt
-
-
-def with_lineage(receipt: ImportReceipt, teacher: str | None, method: str | None) -> ImportReceipt:
-    """`receipt` with what the user knows of the teacher."""
-    return replace(receipt, teacher=teacher or receipt.teacher, method=method or receipt.method)
 
 
 def read_modelfile(path: Path) -> Modelfile:

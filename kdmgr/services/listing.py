@@ -111,7 +111,7 @@ def _means(pattern: str, name: str) -> bool:
 
 def _local(services: Services) -> tuple[list[Listed], list[str]]:
     models, problems = services.library.list_models()
-    rows = [installed_row(model, services.library, services.catalog) for model in models]
+    rows = [installed_row(model, services.library, services.catalog, services.receipts) for model in models]
     listed = [Listed(row, model.digest, model.modified_at) for row, model in zip(rows, models, strict=True)]
     return listed, problems
 

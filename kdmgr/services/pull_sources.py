@@ -30,6 +30,8 @@ class PullSource:
 
     blobs: tuple[WantedBlob, ...]
     build: BuildManifest
+    file: str | None = None
+    """Of a repository, the file that has the weights."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -80,7 +82,8 @@ def _on_hub(services: Services, ref: HubRef) -> PullSource:
     if repo.projectors:
         # The one that a fit counts.
         wanted.append(_wanted(services, ref, max(repo.projectors, key=lambda file: file.size), "projector"))
-    return PullSource(tuple(wanted), _builder(lambda: services.library.own, tuple(blob.layer for blob in wanted)))
+    build = _builder(lambda: services.library.own, tuple(blob.layer for blob in wanted))
+    return PullSource(tuple(wanted), build, model.files[0].path)
 
 
 def _wanted(services: Services, ref: HubRef, file: HubFile, kind: str) -> WantedBlob:

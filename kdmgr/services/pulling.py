@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdmgr.errors import Forbidden, KdmgrError, NotFound, ServerUnreachable, Unreadable
@@ -13,6 +14,7 @@ from kdmgr.models.backoff import Backoff
 from kdmgr.models.progress import Progress, Report
 from kdmgr.services.pull_notes import PullNote
 from kdmgr.services.pull_plan import OLLAMA, PullPlan
+from kdmgr.services.pull_receipts import write_pull
 from kdmgr.services.pull_sources import find_source, own_name
 from kdmgr.units import format_duration
 
@@ -50,8 +52,20 @@ async def _pull(services: Services, plan: PullPlan, report: Report) -> None:
     engine = services.ollama_engine()
     try:
         await pull_through(engine, plan, report)
+        digest = None
+        # The model is there, whatever the server says when it is asked once more.
+        with suppress(KdmgrError):
+            listing = await engine.find(plan.name)
+            digest = listing.digest if listing else None
     finally:
         await engine.close()
+    await asyncio.to_thread(_keep_receipt, services, plan, digest)
+
+
+def _keep_receipt(services: Services, plan: PullPlan, manifest_digest: str | None) -> None:
+    """Write down where the model came from. It is complete without that."""
+    with suppress(OSError):
+        services.receipts.save(own_name(plan.ref), write_pull(services, plan, manifest_digest))
 
 
 async def pull_through(
@@ -85,7 +99,8 @@ async def pull_through(
 
 def _pull_own(services: Services, plan: PullPlan, report: Report) -> None:
     source = plan.source or find_source(services, plan.ref)
-    services.model_fetcher.fetch(own_name(plan.ref), source.blobs, source.build, report)
+    stored = services.model_fetcher.fetch(own_name(plan.ref), source.blobs, source.build, report)
+    _keep_receipt(services, replace(plan, source=source), stored.digest)
 
 
 async def _in_thread(work: Callable[[Report], None], report: Report) -> None:

@@ -67,6 +67,8 @@ def _join(services: Services, ref: OllamaRef, listing: EngineListing, shown: Sho
         tensor_types=count_types(header),
         match=_match(services, ref, listing, header),
         receipt=services.receipts.find(ref),
+        pulled=services.receipts.find_pull(ref, listing.digest),
+        said=services.receipts.said_of(ref, listing.digest),
         capabilities=shown.capabilities,
         projector=Projector(None, info) if info else None,
         metadata=header.metadata,
@@ -78,5 +80,6 @@ def _match(services: Services, ref: OllamaRef, listing: EngineListing, header: G
     from kdmgr.catalog.facts import read_facts
     from kdmgr.catalog.match import match_student
 
-    facts = read_facts(header, read_shape(header), ref=ref, manifest_digest=listing.digest or None, model_digest=None)
+    origin = services.receipts.origin(ref, listing.digest)
+    facts = read_facts(header, read_shape(header), ref=origin, manifest_digest=listing.digest or None)
     return match_student(facts, services.catalog)

@@ -12,7 +12,7 @@ from kdmgr import __version__
 from kdmgr.gguf.shape import ModelShape, read_shape
 from kdmgr.services.importing import find_template
 from kdmgr.services.receipts import ImportReceipt, ReceiptFile
-from kdmgr.units import printable
+from kdmgr.services.written_lineage import find_base, write_lineage
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
@@ -73,16 +73,14 @@ def write_receipt(plan: ImportPlan, made: Made, catalog: Catalog, now: datetime)
         template=_family(template),
         template_source=source,
         modelfile_parameters=dict(made.shown.parameters),
-        student=match.student.id if match else None,
-        teacher=request.teacher or (match.student.lineage.teacher.name if match else None),
-        method=request.method or (match.student.lineage.method if match else None),
+        **write_lineage(match, request.teacher, request.method),
         warnings=(*plan.warnings, *_lost_template(plan, made, template)),
         store="ollama",
         server=made.url,
         server_version=plan.version,
         stored_digest=made.stored_digest,
         files=files,
-        base=plan.sources.base or _base_of(header),
+        base=plan.sources.base or find_base(header),
         quantized_to=plan.quantize,
         template_used=(_family(made.shown.template) or "of no known family") if made.chats else "none",
         reasons=plan.proposal.reasons if plan.proposal and plan.is_proposed else (),
@@ -128,14 +126,6 @@ def _family(template: str | None) -> str | None:
 
     family = detect_family(template) if template else None
     return family.name if family else None
-
-
-def _base_of(header: GgufHeader | None) -> str | None:
-    """The model that it was trained from, as the file tells."""
-    if header is None:
-        return None
-    found = header.text("general.base_model.0.repo_url") or header.text("general.base_model.0.name")
-    return printable(found)[:200] if found else None
 
 
 def _match(

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from kdmgr.catalog.match import Match
     from kdmgr.catalog.students import OllamaTag, Student
     from kdmgr.engines.protocol import EngineListing
+    from kdmgr.services.receipts import Receipts
 
 
-def installed_rows(library: Library, catalog: Catalog) -> list[ModelRow]:
+def installed_rows(library: Library, catalog: Catalog, receipts: Receipts) -> list[ModelRow]:
     """One row for each installed model, newest first; headers come from the cache where they can."""
-    return [installed_row(model, library, catalog) for model in library.list_models()[0]]
+    return [installed_row(model, library, catalog, receipts) for model in library.list_models()[0]]
 
 
 def catalog_rows(catalog: Catalog, installed: list[ModelRow]) -> list[ModelRow]:
@@ -33,13 +34,14 @@ def server_rows(listings: list[EngineListing], catalog: Catalog) -> list[ModelRo
     return [server_row(listing, catalog) for listing in listings]
 
 
-def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -> Match | None:
-    """The student that an installed model is, from its name, its digests and its header."""
+def match_installed(model: InstalledModel, library: Library, catalog: Catalog, receipts: Receipts) -> Match | None:
+    """The student that an installed model is, from where it was pulled, its name, its digests and its header."""
     from kdmgr.catalog.facts import ModelFacts, read_facts
     from kdmgr.catalog.match import match_student
 
     stored = model.stored
-    known = {"ref": stored.ref, "manifest_digest": stored.digest, "model_digest": stored.model_digest}
+    ref = receipts.origin(stored.ref, stored.digest)
+    known = {"ref": ref, "manifest_digest": stored.digest, "model_digest": stored.model_digest}
     try:
         from kdmgr.gguf.shape import read_shape
 
@@ -47,7 +49,7 @@ def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -
         facts = read_facts(
             header,
             read_shape(header),
-            ref=stored.ref,
+            ref=ref,
             manifest_digest=stored.digest,
             model_digest=stored.model_digest,
         )
@@ -56,7 +58,7 @@ def match_installed(model: InstalledModel, library: Library, catalog: Catalog) -
     return match_student(facts, catalog)
 
 
-def installed_row(model: InstalledModel, library: Library, catalog: Catalog) -> ModelRow:
+def installed_row(model: InstalledModel, library: Library, catalog: Catalog, receipts: Receipts) -> ModelRow:
     """What can be said of one installed model."""
     parameters = quant = n_ctx_train = None
     try:
@@ -76,7 +78,7 @@ def installed_row(model: InstalledModel, library: Library, catalog: Catalog) -> 
         parameters=parameters,
         quant=quant,
         n_ctx_train=n_ctx_train,
-        match=match_installed(model, library, catalog),
+        match=match_installed(model, library, catalog, receipts),
     )
 
 

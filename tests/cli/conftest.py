@@ -23,4 +23,6 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("NO_COLOR", raising=False)
+    # However wide the terminal is that the tests run in.
+    monkeypatch.setenv("COLUMNS", "100")
     return Cli(capsys)

@@ -12,7 +12,10 @@ import pytest
 from kdmgr.cli.registry import COMMANDS
 from tests.support.console import Cli
 
-HEAVY = ("textual", "rich", "httpx", "asyncio", "xllamacpp", "pynvml", "numpy", "huggingface_hub", "platformdirs")
+HEAVY = (
+    *("textual", "rich", "httpx", "httpx2", "asyncio", "xllamacpp", "pynvml", "numpy", "huggingface_hub"),
+    "platformdirs",
+)
 _LIST_MODULES = """
 import json, sys
 from kdmgr.cli.main import main
@@ -24,7 +27,9 @@ print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})
 """
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["fit", "--help"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["fit", "--help"], ["search", "--help"], ["completion", "bash"]]
+)
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-c", _LIST_MODULES, *arguments], capture_output=True, text=True, check=True)
     code, modules = json.loads(ran.stderr.splitlines()[-1])

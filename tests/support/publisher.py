@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Site:
     def redirect(self, path: str, location: str, status: int = 307) -> None:
         self.pages[path] = Page(status=status, headers={"location": location})
 
+    def answer(self, asked: Asked) -> Page | None:
+        """An answer to what has no page of its own."""
+        return None
+
     def file_requests(self) -> list[Asked]:
         return [asked for asked in self.asked if asked.path in self.files]
 
@@ -105,7 +111,7 @@ def _handler_for(site: Site) -> type[BaseHTTPRequestHandler]:
             site.asked.append(asked)
             time.sleep(site.pause_s)
             with contextlib.suppress(OSError):
-                page = site.guard(asked) or site.pages.get(self.path)
+                page = site.guard(asked) or site.pages.get(self.path) or site.answer(asked)
                 if page is not None:
                     self._send_page(page)
                 elif self.path in site.files:
@@ -218,11 +224,44 @@ class Registry(Site):
 
 
 class HubSite(Site):
-    """The Hugging Face Hub; files are redirected to `cdn`."""
+    """The Hugging Face Hub; files are redirected to `cdn`, and `listing` is searched."""
 
     def __init__(self, cdn: Site) -> None:
         super().__init__()
         self.cdn = cdn
+        self.listing: dict[str, dict[str, Any]] = {}
+        """What the API says of each repository; a search answers with these."""
+
+    def list_repo(self, entry: dict[str, Any], card: str | bytes | None = None) -> None:
+        """Have a repository found, as `entry` describes it, with the model card it has."""
+        self.listing[entry["id"]] = entry
+        if card is not None:
+            body = card if isinstance(card, bytes) else card.encode()
+            self.pages[f"/{entry['id']}/resolve/main/README.md"] = Page(body)
+
+    def answer(self, asked: Asked) -> Page | None:
+        """The API's answers: `/api/models?search=…` and `/api/models/owner/name`."""
+        url = urlsplit(asked.path)
+        if url.path == "/api/models":
+            return json_page(self._search(parse_qs(url.query)))
+        entry = self.listing.get(url.path.removeprefix("/api/models/"))
+        if entry is not None:
+            return json_page(_expand(entry, parse_qs(url.query)))
+        if url.path.startswith("/api/models/"):
+            return Page(b'{"error":"Repository not found"}', 401, {"x-error-code": "RepoNotFound"})
+        return None
+
+    def _search(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """Every word somewhere in the name, every filter among the tags, the largest first, as the Hub does it."""
+        words = query.get("search", [""])[0].lower().split()
+        key = query.get("sort", ["downloads"])[0]
+        found = [
+            entry
+            for repo, entry in self.listing.items()
+            if all(word in repo.lower() for word in words) and set(query.get("filter", ())) <= set(entry["tags"])
+        ]
+        found.sort(key=lambda entry: entry[key], reverse=True)
+        return [_expand(entry, query) for entry in found[: int(query.get("limit", ["1000"])[0])]]
 
     def publish(self, repo: str, files: dict[str, Path], *, per_page: int = 1000) -> None:
         """Offer files under their paths in the repository, listed so many a page."""
@@ -241,3 +280,14 @@ class HubSite(Site):
             if start + per_page < len(entries):
                 headers["link"] = f'<{self.url}{base}&cursor={number + 1}>; rel="next"'
             self.add_json(path_here, entries[start : start + per_page], **headers)
+
+
+def json_page(body: object) -> Page:
+    """An answer in JSON."""
+    return Page(json.dumps(body).encode(), headers={"content-type": "application/json; charset=utf-8"})
+
+
+def _expand(entry: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:
+    """With `expand`, nothing but the name and what was asked for."""
+    wanted = query.get("expand")
+    return entry if wanted is None else {key: entry[key] for key in ("_id", "id", *wanted) if key in entry}

@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=(OLLAMA, OWN), help="where to (default: the server if one answers, else own)")
     parser.add_argument("--base", metavar="MODEL", help="the server's model that an adapter sits on")
     parser.add_argument("--teacher", metavar="NAME", help="for the receipt: who taught it")
-    parser.add_argument("--method", metavar="METHOD", help="for the receipt: how")
+    parser.add_argument(
+        "--method", metavar="METHOD", help="for the receipt: how, as in the catalog: sequence-level, on-policy …"
+    )
     parser.add_argument("--no-smoke", action="store_true", help="do not try the model afterwards")
     parser.add_argument("--replace", action="store_true", help="take the place of a model of this name")
     parser.add_argument("--dry-run", action="store_true", help="only check, and say what would be done")
@@ -110,9 +112,10 @@ async def _server_answers(services: Services) -> bool:
 def _print(receipt: ImportReceipt, args: argparse.Namespace, console: Console) -> None:
     if args.json:
         import json
-        from dataclasses import asdict
 
-        console.print(json.dumps({"schema_version": 1, **asdict(receipt)}, indent=2))
+        from kdmgr.services.receipts import receipt_object
+
+        console.print(json.dumps(receipt_object(receipt), indent=2))
     elif args.quiet:
         console.print(receipt.name)
     else:
@@ -127,7 +130,9 @@ def build_request(args: argparse.Namespace, sources: list[Path], name: str | Non
     """What was asked for; a name is made where none was given."""
     from kdmgr.refs import parse_ollama_name
     from kdmgr.services.import_plan import ImportRequest
+    from kdmgr.services.written_lineage import require_method
 
+    require_method(args.method)
     return ImportRequest(
         sources=tuple(sources),
         ref=parse_ollama_name(name) if name else services.suggest_import_name(tuple(sources), args.modelfile),

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="all metadata of the file")
     parser.add_argument("--tensors", action="store_true", help="every tensor: name, shape, type, size")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--receipt", action="store_true", help="only the import receipt")
+    group.add_argument("--receipt", action="store_true", help="only the receipt of its import or pull")
     group.add_argument("--template", action="store_true", help="only the chat template")
     group.add_argument("--license", action="store_true", help="only the licence")
     group.add_argument("--modelfile", action="store_true", help="as a Modelfile")
@@ -112,15 +112,16 @@ def _print_receipt(services: Services, args: argparse.Namespace, console: Consol
     from kdmgr.refs import parse_ollama_name
 
     ref = parse_ollama_name(args.model)
-    receipt = services.receipts.find(ref)
+    receipt = services.receipts.find_any(ref)
     if receipt is None:
         services.library.require(ref)
-        raise NotFound(f"there is no receipt of {ref}", hint="only imports by kdmgr have one")
+        raise NotFound(f"there is no receipt of {ref}", hint="only pulls and imports by kdmgr have one")
     if args.json:
         import json
-        from dataclasses import asdict
 
-        console.print(json.dumps({"schema_version": 1, **asdict(receipt)}, indent=2))
+        from kdmgr.services.receipts import receipt_object
+
+        console.print(json.dumps(receipt_object(receipt), indent=2))
         return
     from kdmgr.cli.receipt_text import print_receipt
 
@@ -139,6 +140,8 @@ def _print_text(about: About, console: Console) -> None:
             "digest": about.digest,
             "file": str(about.path or ""),
             "modified": about.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if about.modified_at else "",
+            "came from": about.pulled.words if about.pulled else "",
+            "you said": about.said or "",
             "model": f"{shape.architecture} · {format_parameters(shape.parameters)} · {shape.quant or '?'}",
             "layers": str(shape.n_layer),
             "context": format_count(shape.n_ctx_train),
@@ -163,6 +166,7 @@ def _print_json(services: Services, about: About, args: argparse.Namespace, cons
     import json
 
     from kdmgr.cli.show_text import metadata_object, projector_object, tensors_object
+    from kdmgr.services.receipts import receipt_object
 
     shape = about.shape
     body: dict[str, object] = {
@@ -171,6 +175,8 @@ def _print_json(services: Services, about: About, args: argparse.Namespace, cons
         "store": about.store,
         "size_bytes": about.size,
         "digest": about.digest,
+        "said": about.said,
+        "pulled": receipt_object(about.pulled) if about.pulled else None,
         "architecture": shape.architecture,
         "parameters": shape.parameters,
         "quant": shape.quant,
