@@ -10,8 +10,10 @@ from kdmgr.fit.graph.builder import Kept, Place
 from kdmgr.fit.graph.schedule import Schedule
 from kdmgr.fit.layout import Costs, Tally
 from kdmgr.fit.ollama_engine.cells import cache_bytes, state_bytes
+from kdmgr.fit.ollama_engine.context import EngineGraph
 from kdmgr.fit.ollama_engine.layout import Layout
 from kdmgr.fit.ollama_engine.model import build_graph
+from kdmgr.fit.ollama_engine.vision import build_vision_graph
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
 
@@ -54,16 +56,19 @@ class EngineCosts(Costs):
         return [size or 0 for size in self.compute([Place(device) for device in layout]).devices]
 
     def _compute(self, layout: Layout) -> ComputeBuffers:
+        """Both graphs are reserved in the same buffers: of each, the larger size counts."""
         used = sorted({device for device in layout if device != HOST})
         places = [Place(used.index(device) if device != HOST else HOST) for device in layout]
-        graph = build_graph(self.shape, self.options, [*places[: self.shape.n_layer], places[-1]])
-        if graph is None:
+        graphs = [build_graph(self.shape, self.options, [*places[: self.shape.n_layer], places[-1]])]
+        if self.shape.engine_view.vision is not None:
+            graphs.append(build_vision_graph(self.shape, self.options, places[-1]))
+        known = [graph for graph in graphs if graph is not None]
+        if len(known) < len(graphs):
             return ComputeBuffers(None, tuple(None if each in used else 0 for each in range(self.n_devices)))
-        if not used:
-            return ComputeBuffers(graph.allocate(), (0,) * self.n_devices)
-        host, devices = Schedule(graph, len(used), pipelined=False).sizes()
-        on_device = dict(zip(used, devices, strict=True))
-        return ComputeBuffers(host, tuple(on_device.get(each, 0) for each in range(self.n_devices)))
+        sizes = [_reserve(graph, len(used)) for graph in known]
+        held = {device: max(parts[1][index] for parts in sizes) for index, device in enumerate(used)}
+        devices = tuple(held.get(each, 0) for each in range(self.n_devices))
+        return ComputeBuffers(max(parts[0] for parts in sizes), devices)
 
     def _count(self, places: Sequence[Place]) -> dict[int, Tally]:
         held = {place: Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
@@ -74,3 +79,8 @@ class EngineCosts(Costs):
         head = self.shape.weights.output + (self.shape.weights.token_embd if self.shape.weights.tied else 0)
         held[places[-1].device].add(self.weights[-1], head)
         return held
+
+
+def _reserve(graph: EngineGraph, n_devices: int) -> tuple[int, tuple[int, ...]]:
+    """Bytes on the host, and on each device."""
+    return Schedule(graph, n_devices, pipelined=False).sizes() if n_devices else (graph.allocate(), ())
