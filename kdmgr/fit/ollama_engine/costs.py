@@ -9,20 +9,26 @@ from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Kept, Place
 from kdmgr.fit.graph.schedule import Schedule
 from kdmgr.fit.layout import Costs, Tally
+from kdmgr.fit.machine import Backend, Device
 from kdmgr.fit.ollama_engine.cells import cache_bytes, state_bytes
 from kdmgr.fit.ollama_engine.context import EngineGraph
 from kdmgr.fit.ollama_engine.layout import Layout
 from kdmgr.fit.ollama_engine.model import build_graph
+from kdmgr.fit.ollama_engine.pool import pool_bytes
 from kdmgr.fit.ollama_engine.vision import build_vision_graph
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
+
+# They keep a pool for what their operations need beside the results.
+_POOLED = (Backend.CUDA, Backend.ROCM)
 
 
 class EngineCosts(Costs):
     """`Costs` by that engine's own rules. What is read back of the logits is no part of what it counts."""
 
-    def __init__(self, shape: ModelShape, options: ResolvedOptions, n_devices: int) -> None:
-        super().__init__(shape, options, n_devices)
+    def __init__(self, shape: ModelShape, options: ResolvedOptions, devices: Sequence[Device]) -> None:
+        super().__init__(shape, options, len(devices))
+        self._pools = [pool_bytes(shape, options) if device.backend in _POOLED else 0 for device in devices]
         view = shape.engine_view
         # Layers that only predict further tokens are loaded and placed like any other.
         spare = len(view.blocks) - shape.n_layer
@@ -66,7 +72,7 @@ class EngineCosts(Costs):
         if len(known) < len(graphs):
             return ComputeBuffers(None, tuple(None if each in used else 0 for each in range(self.n_devices)))
         sizes = [_reserve(graph, len(used)) for graph in known]
-        held = {device: max(parts[1][index] for parts in sizes) for index, device in enumerate(used)}
+        held = {device: max(part[1][at] for part in sizes) + self._pools[device] for at, device in enumerate(used)}
         devices = tuple(held.get(each, 0) for each in range(self.n_devices))
         return ComputeBuffers(max(parts[0] for parts in sizes), devices)
 

@@ -39,7 +39,9 @@ def _embed_patches(graph: EngineGraph, vision: Vision) -> Tensor:
     value = graph.weighted(graph.op((n, width), unrolled))
     value = graph.each(graph.op((n, width), graph.view(value, (n, width))))
     value = graph.op((width, n), graph.view(value, (width, n)))
-    positions = graph.weighted(graph.op((width, n), graph.input((n,))))
+    positions = graph.op((width, n), graph.input((n,)))
+    # They are looked up where their table lies, however many there are.
+    positions.place = graph.place.device
     return graph.each(value, positions)
 
 
@@ -81,5 +83,6 @@ def _project(graph: EngineGraph, value: Tensor, vision: Vision, n_embd: int) -> 
     pooled = graph.op((_IMAGE_TOKENS, width), turned)
     rows = graph.op((width, _IMAGE_TOKENS), graph.view(pooled, (width, _IMAGE_TOKENS)))
     normed = graph.weighted(graph.each(graph.each(rows)))
-    matrix = graph.weighted(graph.op((vision.projection_bytes // F32,), graph.input((0,))))
-    return graph.op((n_embd, _IMAGE_TOKENS), matrix, normed)
+    matrix = graph.input((vision.projection_bytes // F32,))
+    matrix.home = graph.place.device
+    return graph.op((n_embd, _IMAGE_TOKENS), graph.op(matrix.shape, matrix), normed)
