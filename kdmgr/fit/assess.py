@@ -119,7 +119,7 @@ def _unestimated(options: ResolvedOptions, plan: MemoryPlan) -> list[str]:
 def _ungraphed(shape: ModelShape, options: ResolvedOptions, plan: MemoryPlan) -> list[str]:
     if not options.in_ollamas_engine or shape.attention is None or plan.components.compute is not None:
         return []
-    part = "that reads images" if shape.engine_view.sees else "of this architecture"
+    part = "that reads images" if shape.engine_view.vision else "of this architecture"
     return [f"compute buffer: the graph {part} in Ollama's own engine is not known"]
 
 

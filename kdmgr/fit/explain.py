@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kdmgr.fit.kv_cache import CELL_PADDING, full_cells, layer_bytes, sliding_cells, state_bytes, token_bytes
-from kdmgr.fit.machine import Device
+from kdmgr.fit.machine import Backend, Device
 from kdmgr.fit.options import EngineBuild, ResolvedOptions
 from kdmgr.fit.overhead import device_overhead, host_overhead
 from kdmgr.fit.placement import budget, usable_devices
@@ -200,9 +200,11 @@ def _explain_compute(name: str, planned: DevicePlan, report: FitReport) -> Step:
     read_back = planned.kind == "host" and not options.in_ollamas_engine
     logits = f", logits {report.shape.n_vocab} × {options.n_parallel} × 4" if read_back else ""
     graph = "the graph of Ollama's own engine" if options.in_ollamas_engine else "the engine's graph"
+    pooled = options.in_ollamas_engine and planned.kind in (Backend.CUDA, Backend.ROCM)
+    pool = ", and the pool that its operations take from" if pooled else ""
     return Step(
         f"{name}: compute",
-        f"{graph} for one batch, its allocator replayed",
+        f"{graph} for one batch, its allocator replayed{pool}",
         f"n_ubatch {options.n_ubatch}, {format_count(options.n_ctx)} cells, "
         f"flash attention {'on' if options.flash_attn else 'off'}{logits}",
         format_bytes(planned.components.compute),

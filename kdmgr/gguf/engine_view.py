@@ -31,6 +31,28 @@ _OTHER_MEDIA = ("v.", "mm.", "s.")
 
 
 @dataclass(frozen=True, slots=True)
+class Vision:
+    """The part for images in the model's own file. Sizes in pixels and elements; 0 where the header gives none."""
+
+    n_layer: int
+    n_embd: int
+    n_ff: int
+    n_head: int
+    image_size: int
+    patch_size: int
+    n_channels: int
+    kernel_bytes: int
+    """Of one element of the matrix that turns pixels into patches."""
+    projection_bytes: int
+    """Of the matrix that turns patches into tokens."""
+
+    @property
+    def n_patches(self) -> int:
+        """Patches of one image."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True, slots=True)
 class EngineView:
     """Bytes of the weights by place, and what the engine's graph follows from that no tensor shows."""
 
@@ -42,8 +64,8 @@ class EngineView:
     """Of the output layer, with the head (a tied one: a second copy) and with the part for images."""
     token_embd: int
     """Bytes of the token table, also where the head is another."""
-    sees: bool
-    """Whether the file holds a part for images."""
+    vision: Vision | None
+    """None where the file holds no part for images."""
     pooling: int | None
     """How the tokens' vectors become one, for a model that makes embeddings; None for one that does not."""
     scales_positions: bool
@@ -76,7 +98,7 @@ def read_engine_view(header: GgufHeader, keys: Keys) -> EngineView:
         blocks=tuple(blocks),
         output=placed_output,
         token_embd=token_embd,
-        sees=_has_prefix(header.tensors, "v."),
+        vision=_read_vision(header.tensors, keys),
         pooling=keys.integer("pooling_type"),
         scales_positions=bool(keys.integer("rope.scaling.original_context_length")),
     )
@@ -94,5 +116,19 @@ def _first_number(name: str) -> int | None:
     return int(digits[0]) if digits and len(digits[0]) <= 4 else None
 
 
-def _has_prefix(tensors: Iterable[TensorInfo], prefix: str) -> bool:
-    return any(tensor.name.startswith(prefix) for tensor in tensors)
+def _read_vision(tensors: Iterable[TensorInfo], keys: Keys) -> Vision | None:
+    found = {tensor.name: tensor for tensor in tensors if tensor.name.startswith(_OTHER_MEDIA)}
+    if not any(name.startswith("v.") for name in found):
+        return None
+    kernel, projection = found.get("v.patch_embedding.weight"), found.get("mm.mm_input_projection.weight")
+    return Vision(
+        n_layer=keys.integer("vision.block_count") or 0,
+        n_embd=keys.integer("vision.embedding_length") or 0,
+        n_ff=keys.integer("vision.feed_forward_length") or 0,
+        n_head=keys.integer("vision.attention.head_count") or 0,
+        image_size=keys.integer("vision.image_size") or 0,
+        patch_size=keys.integer("vision.patch_size") or 0,
+        n_channels=keys.integer("vision.num_channels") or 0,
+        kernel_bytes=kernel.n_bytes // max(kernel.n_elements, 1) if kernel else 0,
+        projection_bytes=projection.n_bytes if projection else 0,
+    )

@@ -53,8 +53,33 @@ def as_ollamas_own(recipe: Recipe, architecture: str, names: dict[str, str]) -> 
     return replace(recipe, name=f"{recipe.name}-{architecture}", metadata=metadata, layers=layers)
 
 
+def seeing(recipe: Recipe) -> Recipe:
+    """Gemma 3 with the part for images in the same file, as Ollama publishes it (SigLIP, 896 pixels)."""
+    width, n_ff, n_layer = 1152, 4304, 27
+    keys = {"block_count": n_layer, "embedding_length": width, "feed_forward_length": n_ff, "image_size": 896}
+    keys |= {"patch_size": 14, "num_channels": 3, "attention.head_count": 16}
+    metadata = {**recipe.metadata, **{f"gemma3.vision.{key}": value for key, value in keys.items()}}
+    matrices = {name: [width, width] for name in ("attn_q", "attn_k", "attn_v", "attn_output")}
+    matrices |= {"mlp.fc1": [width, n_ff], "mlp.fc2": [n_ff, width]}
+    rows: list[Row] = [
+        ("v.patch_embedding.weight", [14, 14, 3, width], "F16"),
+        ("v.patch_embedding.bias", [width], "F32"),
+        ("v.position_embedding.weight", [width, 4096], "F16"),
+        ("mm.mm_input_projection.weight", [recipe.metadata["gemma3.embedding_length"], width], "F16"),
+        ("mm.mm_soft_emb_norm.weight", [width], "F32"),
+    ]
+    norms = ["v.post_layernorm", *(f"v.blk.{at}.layer_norm{which}" for at in range(n_layer) for which in (1, 2))]
+    rows += [(f"{name}.{part}", [width], "F32") for name in norms for part in ("weight", "bias")]
+    for at in range(n_layer):
+        for name, shape in matrices.items():
+            rows += [(f"v.blk.{at}.{name}.weight", shape, "F16"), (f"v.blk.{at}.{name}.bias", shape[1:], "F32")]
+    return replace(recipe, name=f"{recipe.name}-with-images", metadata=metadata, tensors=[*recipe.tensors, *rows])
+
+
 _OWN = (
     as_ollamas_own(RECIPES["gpt-oss-20b"], "gptoss", {"attn_output": "attn_out", "post_attention_norm": "ffn_norm"}),
+    seeing(RECIPES["gemma-3-4b"]),
+    seeing(RECIPES["gemma-3-12b"]),
 )
 ENGINE_RECIPES: dict[str, Recipe] = {
     **{name: RECIPES[name] for name in _NAMES},

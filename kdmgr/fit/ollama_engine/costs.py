@@ -9,18 +9,26 @@ from kdmgr.fit.graph.allocator import HOST
 from kdmgr.fit.graph.builder import Kept, Place
 from kdmgr.fit.graph.schedule import Schedule
 from kdmgr.fit.layout import Costs, Tally
+from kdmgr.fit.machine import Backend, Device
 from kdmgr.fit.ollama_engine.cells import cache_bytes, state_bytes
+from kdmgr.fit.ollama_engine.context import EngineGraph
 from kdmgr.fit.ollama_engine.layout import Layout
 from kdmgr.fit.ollama_engine.model import build_graph
+from kdmgr.fit.ollama_engine.pool import pool_bytes
+from kdmgr.fit.ollama_engine.vision import build_vision_graph
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
+
+# They keep a pool for what their operations need beside the results.
+_POOLED = (Backend.CUDA, Backend.ROCM)
 
 
 class EngineCosts(Costs):
     """`Costs` by that engine's own rules. What is read back of the logits is no part of what it counts."""
 
-    def __init__(self, shape: ModelShape, options: ResolvedOptions, n_devices: int) -> None:
-        super().__init__(shape, options, n_devices)
+    def __init__(self, shape: ModelShape, options: ResolvedOptions, devices: Sequence[Device]) -> None:
+        super().__init__(shape, options, len(devices))
+        self._pools = [pool_bytes(shape, options) if device.backend in _POOLED else 0 for device in devices]
         view = shape.engine_view
         # Layers that only predict further tokens are loaded and placed like any other.
         spare = len(view.blocks) - shape.n_layer
@@ -54,16 +62,19 @@ class EngineCosts(Costs):
         return [size or 0 for size in self.compute([Place(device) for device in layout]).devices]
 
     def _compute(self, layout: Layout) -> ComputeBuffers:
+        """Both graphs are reserved in the same buffers: of each, the larger size counts."""
         used = sorted({device for device in layout if device != HOST})
         places = [Place(used.index(device) if device != HOST else HOST) for device in layout]
-        graph = build_graph(self.shape, self.options, [*places[: self.shape.n_layer], places[-1]])
-        if graph is None:
+        graphs = [build_graph(self.shape, self.options, [*places[: self.shape.n_layer], places[-1]])]
+        if self.shape.engine_view.vision is not None:
+            graphs.append(build_vision_graph(self.shape, self.options, places[-1]))
+        known = [graph for graph in graphs if graph is not None]
+        if len(known) < len(graphs):
             return ComputeBuffers(None, tuple(None if each in used else 0 for each in range(self.n_devices)))
-        if not used:
-            return ComputeBuffers(graph.allocate(), (0,) * self.n_devices)
-        host, devices = Schedule(graph, len(used), pipelined=False).sizes()
-        on_device = dict(zip(used, devices, strict=True))
-        return ComputeBuffers(host, tuple(on_device.get(each, 0) for each in range(self.n_devices)))
+        sizes = [_reserve(graph, len(used)) for graph in known]
+        held = {device: max(part[1][at] for part in sizes) + self._pools[device] for at, device in enumerate(used)}
+        devices = tuple(held.get(each, 0) for each in range(self.n_devices))
+        return ComputeBuffers(max(parts[0] for parts in sizes), devices)
 
     def _count(self, places: Sequence[Place]) -> dict[int, Tally]:
         held = {place: Tally(None if self.kv is None else 0) for place in (HOST, *range(self.n_devices))}
@@ -74,3 +85,8 @@ class EngineCosts(Costs):
         head = self.shape.weights.output + (self.shape.weights.token_embd if self.shape.weights.tied else 0)
         held[places[-1].device].add(self.weights[-1], head)
         return held
+
+
+def _reserve(graph: EngineGraph, n_devices: int) -> tuple[int, tuple[int, ...]]:
+    """Bytes on the host, and on each device."""
+    return Schedule(graph, n_devices, pipelined=False).sizes() if n_devices else (graph.allocate(), ())

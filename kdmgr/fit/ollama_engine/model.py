@@ -42,7 +42,7 @@ def build_graph(shape: ModelShape, options: ResolvedOptions, places: Sequence[Pl
     `places` tells where each layer and the output layer lie.
     """
     known = shape.architecture in (*_DECODERS, *_ENCODERS, "gemma3n", "gemma4")
-    if not known or shape.attention is None or shape.n_embd is None or shape.engine_view.sees:
+    if not known or shape.attention is None or shape.n_embd is None:
         return None
     f = begin(shape, options, shape.attention, shape.n_embd)
     layers = choose_layers(_kinds(shape), places, has_states=shape.recurrent is not None, settles_late=True)
@@ -53,6 +53,9 @@ def build_graph(shape: ModelShape, options: ResolvedOptions, places: Sequence[Pl
     value = embed(f, copied=shape.architecture in _COPIES_INPUT)
     if shape.architecture in _SCALES_INPUT:
         value = f.graph.each(value)
+    if shape.engine_view.vision is not None:
+        # The image's vectors are written over some of the tokens'.
+        f.graph.expand(f.graph.write(f.graph.view(value, value.shape), f.graph.input(value.shape)))
     value = _layers(f, value, layers, places)
     f.graph.place = places[-1]
     value = layer_norm_without_bias(f, value) if shape.architecture == "llama4" else norm(f.graph, value)

@@ -16,7 +16,7 @@ from kdmgr.gguf.shape import ModelShape
 def place_in_ollamas_engine(shape: ModelShape, options: ResolvedOptions, machine: Machine) -> MemoryPlan:
     """Where that engine would put every layer of `shape` on `machine`, and what that takes."""
     devices = machine.devices
-    costs = EngineCosts(shape, options, len(devices))
+    costs = EngineCosts(shape, options, devices)
     layout = (HOST,) * costs.n_layers
     if devices:
         layout = find_layout(costs.sizes, costs.graphs, devices, options)

@@ -49,7 +49,7 @@ def settle(shape: ModelShape, options: ResolvedOptions, asked: RunOptions) -> Re
 
 
 def _context(shape: ModelShape, options: ResolvedOptions) -> int:
-    least = _LEAST_CONTEXT_WITH_IMAGES if shape.engine_view.sees else 0
+    least = _LEAST_CONTEXT_WITH_IMAGES if shape.engine_view.vision else 0
     return min(max(options.n_ctx, least), shape.n_ctx_train or options.n_ctx)
 
 
