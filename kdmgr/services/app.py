@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from kdmgr.services.library import Library
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
-    from kdmgr.services.pulls import PullQueue
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.recording import Recorder
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
+    from kdmgr.services.transfer_log import TransferLog
+    from kdmgr.services.transfer_queue import TransferQueue
 
 
 class Services:
@@ -282,14 +283,23 @@ class Services:
 
         remove_leftovers(self, leftovers)
 
-    def pull_queue(self, n_parallel: int | None = None) -> PullQueue:
-        """A queue of pulls; so many at a time, or as many as the settings say."""
-        from kdmgr.services.pulling import pull
-        from kdmgr.services.pulls import PARALLEL, PullQueue
+    def transfer_queue(self, n_parallel: int | None = None) -> TransferQueue:
+        """A queue of pulls and imports; so many at a time, or as many as the settings say."""
+        from kdmgr.services.transferring import make_queue
 
-        return PullQueue(
-            lambda plan, report: pull(self, plan, report), n_parallel or self.settings.parallel_items or PARALLEL
-        )
+        return make_queue(self, n_parallel)
+
+    @cached_property
+    def transfers(self) -> TransferQueue:
+        """The one queue of an app that stays open."""
+        return self.transfer_queue()
+
+    @cached_property
+    def transfer_log(self) -> TransferLog:
+        """Pulls and imports that have ended."""
+        from kdmgr.services.transfer_log import TransferLog
+
+        return TransferLog(self.paths.data / "transfers.jsonl")
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
         """The shape of a model and its source ("file" or "store")."""

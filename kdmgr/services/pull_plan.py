@@ -11,6 +11,7 @@ from kdmgr.errors import KdmgrError, ServerUnreachable, UsageError
 from kdmgr.fit.plan import Verdict
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
 from kdmgr.services.pull_sources import PullSource, find_source, own_name
+from kdmgr.services.transfer_state import PULL
 from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class PullPlan:
     notes: tuple[str, ...] = ()
     insecure: bool = False
     source: PullSource | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> str:
+        """It is a pull."""
+        return PULL
 
     @property
     def name(self) -> str:
