@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.console import display_width, pad
+from kdmgr.services.pull_words import describe_amount, describe_fit, describe_way
 from kdmgr.units import format_bytes, format_duration, format_speed, printable
 
 if TYPE_CHECKING:
@@ -18,28 +19,8 @@ _BAR = 24
 
 def describe_plan(plan: PullPlan) -> str:
     """`phi3:mini: 2.03 GiB, 1.10 GiB there already · through http://… · ✔ fits …`."""
-    size = "size unknown" if plan.total is None else format_bytes(plan.total)
-    if plan.total is not None and plan.missing == 0:
-        size += ", all there already"
-    elif plan.here:
-        size += f", {format_bytes(plan.here)} there already"
-        if plan.left_over:
-            size += f" ({format_bytes(plan.left_over)} from an interrupted pull)"
-    way = f"through {plan.where}" if plan.engine == "ollama" else "into kdmgr's own store"
-    return " · ".join(part for part in (f"{plan.name}: {size}", way, _describe_fit(plan)) if part)
-
-
-def _describe_fit(plan: PullPlan) -> str:
-    if plan.assessment is None:
-        return ""
-    from kdmgr.services.wording import MARKS, short_speed
-    from kdmgr.units import format_count
-
-    report = plan.assessment.report
-    needed = format_bytes(report.plan.components.known)
-    context = format_count(report.options.n_ctx)
-    speed = f", {short_speed(report.speed)} tok/s" if report.speed else ""
-    return f"{MARKS[report.verdict]} {report.verdict.value}: {needed} at context {context}{speed}"
+    what = f"{plan.name}: {describe_amount(plan)}"
+    return " · ".join(part for part in (what, describe_way(plan), describe_fit(plan)) if part)
 
 
 class PullPrinter:
