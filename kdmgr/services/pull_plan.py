@@ -153,7 +153,7 @@ def _plan_own(services: Services, ref: OllamaRef | HubRef) -> PullPlan:
         layers=source.layers,
         here=total - fetcher.missing(source.layers),
         left_over=fetcher.left_over(source.layers),
-        free=None,  # asked for already
+        free=_free(services.library.own.root),
         assessment=None,
         source=source,
     )
@@ -234,8 +234,9 @@ def _left_over(blobs: Path, digests: set[str]) -> int:
 def _free(folder: Path) -> int | None:
     from kdmgr.models.disk import free_bytes
 
+    there = next((each for each in (folder, *folder.parents) if each.is_dir()), folder)
     try:
-        return free_bytes(folder)
+        return free_bytes(there)
     except OSError:
         return None
 

@@ -119,16 +119,22 @@ def _draw_layers(state: TransferState, width: int) -> Iterator[Content]:
 
 def _draw_layer(layer: LayerState, state: TransferState, width: int) -> Content:
     is_step = state.kind == IMPORT
-    name = one_line(layer.digest) if is_step else (one_line(layer.kind) or layer.digest[7:17])
-    name_width = 16 if is_step else _KIND_WIDTH
+    name = one_line(layer.digest) if is_step else _describe_kind(layer)
+    name_width = 19 if is_step else _KIND_WIDTH
     share = min(layer.completed / layer.size, 1.0) if layer.size else None
     size = format_bytes(layer.size)
-    bar_width = max(min(width - name_width - 18, 40), 4)
+    bar_width = max(min(width - name_width - 21, 40), 4)
     full, rest = share_bar(share or 0.0, bar_width)
     mark, color = ("✔", "$success") if share == 1.0 else (" ", "$primary")
     percent = "?" if share is None else f"{share:.0%}"
     left = Content.assemble((name[:name_width].ljust(name_width + 1)), (full, color), (rest, MUTED))
     return spread(left, Content.assemble((mark, color), f" {percent:>4} {size:>10}"), width)
+
+
+def _describe_kind(layer: LayerState) -> str:
+    if layer.kind.startswith("application/"):
+        return "config"
+    return one_line(layer.kind) or layer.digest[7:17]
 
 
 def describe_amount(completed: int | None, total: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -15,7 +16,7 @@ from textual.widgets import DataTable
 from textual.widgets.data_table import CellDoesNotExist
 
 from kdmgr.services.transfer_log import PastTransfer
-from kdmgr.services.transfer_state import Phase
+from kdmgr.services.transfer_state import PULL, Phase
 from kdmgr.tui.bars import share_bar
 from kdmgr.tui.transfer_words import describe_time
 from kdmgr.tui.words import one_line
@@ -40,9 +41,9 @@ class _Column(NamedTuple):
 _COLUMNS = (
     _Column("name", 0),
     _Column("state", 11),
-    _Column("progress", _BAR + 5, from_width=48),
-    _Column("size", 10, right=True, from_width=60),
-    _Column("speed", 12, right=True, from_width=74),
+    _Column("progress", _BAR + 5, from_width=58),
+    _Column("size", 10, right=True, from_width=76),
+    _Column("speed", 12, right=True, from_width=92),
     _Column("left", 12, right=True, from_width=36),
 )
 _LABELS = {
@@ -153,7 +154,7 @@ class TransferTable(DataTable[Text], inherit_bindings=False):
             self.update_cell(row.key, column.key, self._draw(column, width, row))
 
     def _draw(self, column: _Column, width: int, row: TransferRow) -> Text:
-        cell = self._draw_mark(column, row) or Text(_text_of(column, row))
+        cell = self._draw_mark(column, row) or Text(_text_of(column, row, width))
         if isinstance(row.item, PastTransfer) and column.key != "state":
             cell.stylize(self._style_of("foreground-muted"))
         cell.no_wrap, cell.end = True, ""
@@ -178,9 +179,14 @@ class TransferTable(DataTable[Text], inherit_bindings=False):
         return self.get_component_rich_style(f"transfer-table--{variable}", partial=True)
 
 
-def _text_of(column: _Column, row: TransferRow) -> str:
+def _keep_end(name: str, width: int) -> str:
+    """Names with a host and a user differ at their end."""
+    return name if cell_len(name) <= width else f"…{name[1 - width :]}"
+
+
+def _text_of(column: _Column, row: TransferRow, width: int) -> str:
     if column.key == "name":
-        return f"{'↓' if row.kind == 'pull' else '+'} {one_line(row.name)}"
+        return f"{'↓' if row.kind == PULL else '+'} {_keep_end(one_line(row.name), width - 2)}"
     if column.key == "size":
         return format_bytes(row.total if row.total is not None else row.completed)
     state = row.state if row.state and row.state.phase is Phase.RUNNING else None
