@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
+    from kdmgr.services.import_form import ImportForm
     from kdmgr.services.importing import Importing
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
+    from kdmgr.services.modelfile_desk import ModelfileDesk
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.receipts import Receipts
@@ -264,6 +266,20 @@ class Services:
         from kdmgr.services.pull_notes import PullNotes
 
         return PullNotes(self.paths.data / "pulls")
+
+    @cached_property
+    def import_form(self) -> ImportForm:
+        """Guided imports."""
+        from kdmgr.services.import_form import ImportForm
+
+        return ImportForm(self)
+
+    @cached_property
+    def modelfile_desk(self) -> ModelfileDesk:
+        """Modelfiles being edited."""
+        from kdmgr.services.modelfile_desk import ModelfileDesk
+
+        return ModelfileDesk(self)
 
     def plan_pull(self, text: str, options: PullOptions) -> PullPlan:
         """What a pull would do. Blocks on the network; not for a running event loop."""

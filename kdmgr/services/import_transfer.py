@@ -33,6 +33,8 @@ class ImportTransfer:
     """Not known before the files are hashed."""
     here: int = 0
     left_over: int = 0
+    draft: Path | None = None
+    """A Modelfile that was written for this import; removed when it is done."""
 
     @property
     def kind(self) -> str:
@@ -47,6 +49,13 @@ class ImportTransfer:
 
 async def run_import(services: Services, transfer: ImportTransfer, report: Report) -> ImportReceipt:
     """Check once more, and import; cancelling leaves no model behind."""
+    receipt = await _import(services, transfer, report)
+    if transfer.draft is not None:
+        transfer.draft.unlink(missing_ok=True)
+    return receipt
+
+
+async def _import(services: Services, transfer: ImportTransfer, report: Report) -> ImportReceipt:
     if transfer.engine == EMBEDDED:
         return await _import_into_store(services, transfer.request, report)
     engine = services.ollama_engine()

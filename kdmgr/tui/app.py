@@ -15,7 +15,8 @@ from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
-from kdmgr.tui.transfer_messages import ModelShown
+from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
+from kdmgr.tui.transfer_watch import PLACE as TRANSFERS
 from kdmgr.tui.transfer_watch import TransferWatch, describe_running
 from kdmgr.tui.widgets.top_line import TopLine
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
+    from kdmgr.services.import_transfer import ImportTransfer
     from kdmgr.tui.ports import AppServices
     from kdmgr.tui.screens.help import Section
 
@@ -80,6 +82,16 @@ class KdmgrApp(App[None]):
         """Stop what is being transferred; what has come is kept."""
         await self.services.transfers.close()
 
+    @on(ModelsChanged)
+    def _tell_lists(self) -> None:
+        self.tell_models_changed()
+
+    def tell_models_changed(self) -> None:
+        """Lists of models look again."""
+        for screen in self.open_screens():
+            if isinstance(screen, StudentsScreen):
+                screen.look_again()
+
     def open_screens(self) -> Iterator[Screen[Any]]:
         """Every screen of every place that was visited."""
         return (screen for stack in self._screen_stacks.values() for screen in stack)
@@ -115,6 +127,23 @@ class KdmgrApp(App[None]):
     def _open_chat(self, message: ChatAsked) -> None:
         self.push_screen(ChatScreen(self.services, message))
 
+    def action_import_file(self) -> None:
+        """The form of imports, over whatever is shown."""
+        from kdmgr.tui.screens.import_ import ImportScreen
+
+        if not isinstance(self.screen, ImportScreen):
+            self.push_screen(ImportScreen(self.services), self._queue_import)
+
+    async def _queue_import(self, transfer: ImportTransfer | None) -> None:
+        if transfer is None:
+            return
+        from kdmgr.tui.screens.transfers import TransfersScreen
+
+        self.services.transfers.add(transfer)
+        await self.switch_mode(TRANSFERS)
+        if isinstance(self.screen, TransfersScreen):
+            self.screen.reveal(transfer.name)
+
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
         self.theme = next_theme(self.theme)
@@ -149,9 +178,13 @@ class KdmgrApp(App[None]):
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
     from kdmgr.tui.screens.help import Section
+    from kdmgr.tui.screens.import_ import ImportScreen
+    from kdmgr.tui.screens.modelfile import ModelfileScreen
     from kdmgr.tui.screens.transfers import TransfersScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
+    from kdmgr.tui.widgets.file_picker import GgufTree
     from kdmgr.tui.widgets.filter_input import FilterInput
+    from kdmgr.tui.widgets.modelfile_area import ModelfileArea
     from kdmgr.tui.widgets.student_table import StudentTable
     from kdmgr.tui.widgets.transfer_table import TransferTable
 
@@ -160,5 +193,7 @@ def help_sections() -> tuple[Section, ...]:
         Section("In the filter", (FilterInput,)),
         Section("Chat", (ChatInput, ChatScreen)),
         Section("Transfers", (TransferTable, TransfersScreen)),
+        Section("Import", (GgufTree, ImportScreen)),
+        Section("Modelfile", (ModelfileArea, ModelfileScreen)),
         Section("Everywhere", (KdmgrApp,)),
     )

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kdmgr.services.transfer_state import IMPORT, Phase, TransferState
-from kdmgr.tui.transfer_messages import ModelsChanged, TransfersChanged
+from kdmgr.tui.transfer_messages import TransfersChanged
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ class TransferWatch:
         news = [state for state in states if state.phase.ended and before.get(state.name) is not state.phase]
         for state in news:
             self._tell(state)
-        done = any(state.phase is Phase.DONE for state in news)
         for screen in self._app.open_screens():
             screen.post_message(TransfersChanged(states))
-            if done:
-                screen.post_message(ModelsChanged())
+        if any(state.phase is Phase.DONE for state in news):
+            self._app.tell_models_changed()
 
     def _tell(self, state: TransferState) -> None:
         """Only elsewhere: the place itself shows it."""

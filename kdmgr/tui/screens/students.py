@@ -27,8 +27,8 @@ from kdmgr.tui.messages import (
 )
 from kdmgr.tui.plans import Plans
 from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.screens.modelfile import ModelfileScreen
 from kdmgr.tui.screens.pull import PullScreen
-from kdmgr.tui.transfer_messages import ModelsChanged
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
@@ -59,7 +59,9 @@ class StudentsScreen(AssessingScreen):
         Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context"),
         Binding("0", "default_context", "the default context", show=False),
         Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
-        Binding("p", "pull", "pull", tooltip="Pull the selected model of the catalog, or any by its name"),
+        Binding("p", "pull", "pull", show=False, tooltip="Pull the selected model of the catalog, or any by its name"),
+        Binding("e", "edit_modelfile", "edit", show=False, tooltip="Edit the Modelfile of the selected model"),
+        Binding("i", "app.import_file", "import", show=False, tooltip="Import a GGUF file"),
         Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
         Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
         Binding("escape", "clear_filter", "clear the filter", show=False),
@@ -221,6 +223,14 @@ class StudentsScreen(AssessingScreen):
         row = self.table.selected
         self._offer_pull(name_to_pull(row) if row is not None and not row.installed else "")
 
+    def action_edit_modelfile(self) -> None:
+        """Open the Modelfile of an installed model."""
+        row = self.table.selected
+        if row is not None and row.installed:
+            self.app.push_screen(ModelfileScreen(self.services, row.name))
+        elif row is not None:
+            self.notify("Only an installed model has a Modelfile: p pulls it.", severity="warning", markup=False)
+
     def _offer_pull(self, name: str) -> None:
         def queue(plan: PullPlan | None) -> None:
             if plan is not None:
@@ -229,8 +239,8 @@ class StudentsScreen(AssessingScreen):
 
         self.app.push_screen(PullScreen(self.services, name), queue)
 
-    @on(ModelsChanged)
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
+        """Something has made a model."""
         self.load()
 
     def action_filter(self) -> None:

@@ -49,6 +49,7 @@ class TransfersScreen(Screen[None]):
     CSS_PATH = "transfers.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pull", "pull", tooltip="Pull a model by its name"),
+        Binding("i", "app.import_file", "import", tooltip="Import a GGUF file"),
         Binding("space", "hold", "pause", tooltip="Pause the selected transfer, or go on with it"),
         Binding("x,c", "cancel", "cancel", key_display="x", tooltip="Cancel the selected transfer"),
         Binding("d,delete", "remove", "remove", key_display="d", tooltip="Remove a line, or what a pull has left"),
