@@ -6,40 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.console import display_width, pad
+from kdmgr.services.pull_words import describe_amount, describe_fit, describe_way
 from kdmgr.units import format_bytes, format_duration, format_speed, printable
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
     from kdmgr.services.pull_plan import PullPlan
-    from kdmgr.services.pulls import PullState
+    from kdmgr.services.transfer_state import TransferState
 
 _BAR = 24
 
 
 def describe_plan(plan: PullPlan) -> str:
     """`phi3:mini: 2.03 GiB, 1.10 GiB there already · through http://… · ✔ fits …`."""
-    size = "size unknown" if plan.total is None else format_bytes(plan.total)
-    if plan.total is not None and plan.missing == 0:
-        size += ", all there already"
-    elif plan.here:
-        size += f", {format_bytes(plan.here)} there already"
-        if plan.left_over:
-            size += f" ({format_bytes(plan.left_over)} from an interrupted pull)"
-    way = f"through {plan.where}" if plan.engine == "ollama" else "into kdmgr's own store"
-    return " · ".join(part for part in (f"{plan.name}: {size}", way, _describe_fit(plan)) if part)
-
-
-def _describe_fit(plan: PullPlan) -> str:
-    if plan.assessment is None:
-        return ""
-    from kdmgr.services.wording import MARKS, short_speed
-    from kdmgr.units import format_count
-
-    report = plan.assessment.report
-    needed = format_bytes(report.plan.components.known)
-    context = format_count(report.options.n_ctx)
-    speed = f", {short_speed(report.speed)} tok/s" if report.speed else ""
-    return f"{MARKS[report.verdict]} {report.verdict.value}: {needed} at context {context}{speed}"
+    what = f"{plan.name}: {describe_amount(plan)}"
+    return " · ".join(part for part in (what, describe_way(plan), describe_fit(plan)) if part)
 
 
 class PullPrinter:
@@ -51,7 +32,7 @@ class PullPrinter:
         self._lines = 0
         self._told: dict[str, str] = {}
 
-    def show(self, states: Sequence[PullState]) -> None:
+    def show(self, states: Sequence[TransferState]) -> None:
         """Draw the states in place of those before; without a terminal, say what is new."""
         if self._silent:
             return
@@ -65,7 +46,7 @@ class PullPrinter:
         self._console.stderr.flush()
         self._lines = len(lines)
 
-    def _draw(self, states: Sequence[PullState]) -> list[str]:
+    def _draw(self, states: Sequence[TransferState]) -> list[str]:
         width = max(display_width(state.name) for state in states)
         lines = []
         for state in states:
@@ -76,7 +57,7 @@ class PullPrinter:
             lines.append(_overall(states, width))
         return lines
 
-    def _tell(self, states: Sequence[PullState]) -> None:
+    def _tell(self, states: Sequence[TransferState]) -> None:
         """Beginnings, ends, and what goes wrong meanwhile; not every byte."""
         for state in states:
             news = state.phase.value if "trying again" not in state.status else state.status
@@ -87,7 +68,7 @@ class PullPrinter:
                 self._console.note(f"{state.name}: {news} ({amount})")
 
 
-def _progress(state: PullState) -> str:
+def _progress(state: TransferState) -> str:
     phase = state.phase.value
     if phase != "running":
         why = f": {state.error.message}" if state.error else ""
@@ -101,7 +82,7 @@ def _progress(state: PullState) -> str:
     return f"{bar} {int(share * 100):3d}% {_amount(state)}{speed}{left}"
 
 
-def _current_layer(state: PullState) -> str | None:
+def _current_layer(state: TransferState) -> str | None:
     """What is being done, and to which blob."""
     if state.phase.value != "running":
         return None
@@ -114,7 +95,7 @@ def _current_layer(state: PullState) -> str | None:
     return f"{kind} {layer.digest[7:19]} {share}% of {format_bytes(layer.size)} · {status}"
 
 
-def _overall(states: Sequence[PullState], width: int) -> str:
+def _overall(states: Sequence[TransferState], width: int) -> str:
     done = sum(state.phase.value == "done" for state in states)
     total = sum(state.total or 0 for state in states)
     completed = sum(min(state.completed, state.total or 0) for state in states)
@@ -125,7 +106,7 @@ def _overall(states: Sequence[PullState], width: int) -> str:
     return f"{pad('all', width)}  {text}"
 
 
-def _amount(state: PullState) -> str:
+def _amount(state: TransferState) -> str:
     return f"{format_bytes(state.completed)} of {format_bytes(state.total)}"
 
 

@@ -34,19 +34,22 @@ if TYPE_CHECKING:
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
+    from kdmgr.services.import_form import ImportForm
     from kdmgr.services.importing import Importing
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
+    from kdmgr.services.modelfile_desk import ModelfileDesk
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
-    from kdmgr.services.pulls import PullQueue
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.recording import Recorder
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
     from kdmgr.services.teachers import TeacherFit
+    from kdmgr.services.transfer_log import TransferLog
+    from kdmgr.services.transfer_queue import TransferQueue
 
 
 class Services:
@@ -275,6 +278,20 @@ class Services:
 
         return PullNotes(self.paths.data / "pulls")
 
+    @cached_property
+    def import_form(self) -> ImportForm:
+        """Guided imports."""
+        from kdmgr.services.import_form import ImportForm
+
+        return ImportForm(self)
+
+    @cached_property
+    def modelfile_desk(self) -> ModelfileDesk:
+        """Modelfiles being edited."""
+        from kdmgr.services.modelfile_desk import ModelfileDesk
+
+        return ModelfileDesk(self)
+
     def plan_pull(self, text: str, options: PullOptions) -> PullPlan:
         """What a pull would do. Blocks on the network; not for a running event loop."""
         from kdmgr.services.pull_plan import plan_pull
@@ -293,14 +310,23 @@ class Services:
 
         remove_leftovers(self, leftovers)
 
-    def pull_queue(self, n_parallel: int | None = None) -> PullQueue:
-        """A queue of pulls; so many at a time, or as many as the settings say."""
-        from kdmgr.services.pulling import pull
-        from kdmgr.services.pulls import PARALLEL, PullQueue
+    def transfer_queue(self, n_parallel: int | None = None) -> TransferQueue:
+        """A queue of pulls and imports; so many at a time, or as many as the settings say."""
+        from kdmgr.services.transferring import make_queue
 
-        return PullQueue(
-            lambda plan, report: pull(self, plan, report), n_parallel or self.settings.parallel_items or PARALLEL
-        )
+        return make_queue(self, n_parallel)
+
+    @cached_property
+    def transfers(self) -> TransferQueue:
+        """The one queue of an app that stays open."""
+        return self.transfer_queue()
+
+    @cached_property
+    def transfer_log(self) -> TransferLog:
+        """Pulls and imports that have ended."""
+        from kdmgr.services.transfer_log import TransferLog
+
+        return TransferLog(self.paths.data / "transfers.jsonl")
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
         """The shape of a model and its source ("file" or "store")."""

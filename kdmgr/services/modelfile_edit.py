@@ -51,15 +51,20 @@ class Edited:
 
 def write_draft(services: Services, shown: ShownModelfile, now: datetime | None = None) -> Path:
     """A new file below kdmgr's data folder, with the Modelfile in it."""
-    folder = services.paths.data / "drafts"
-    stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S-%f")
-    name = "".join(char if char.isalnum() or char in "-." else "-" for char in shown.name)[:80]
-    path = folder / f"{name}-{stamp}.Modelfile"
     notes = [f"# The Modelfile of {shown.name}. Save and close to go on; nothing is applied without asking."]
     notes += [f"# Not in here: {sentence}" for sentence in shown.composed.lost]
+    return write_text_draft(services, shown.name, "\n".join(notes) + "\n\n" + shown.composed.text, now)
+
+
+def write_text_draft(services: Services, model: str, text: str, now: datetime | None = None) -> Path:
+    """A new file below kdmgr's data folder, with `text` in it."""
+    folder = services.paths.data / "drafts"
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S-%f")
+    name = "".join(char if char.isalnum() or char in "-." else "-" for char in model)[:80]
+    path = folder / f"{name}-{stamp}.Modelfile"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, ("\n".join(notes) + "\n\n" + shown.composed.text).encode())
+        write_atomically(path, text.encode())
     except OSError as error:
         raise StorageFailed(f"cannot write {path}: {error.strerror or error}", hint="set KDMGR_DATA_DIR") from error
     return path

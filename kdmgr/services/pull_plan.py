@@ -11,6 +11,7 @@ from kdmgr.errors import KdmgrError, ServerUnreachable, UsageError
 from kdmgr.fit.plan import Verdict
 from kdmgr.refs import FileRef, HubRef, OllamaRef, parse_ref
 from kdmgr.services.pull_sources import PullSource, find_source, own_name
+from kdmgr.services.transfer_state import PULL
 from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class PullPlan:
     notes: tuple[str, ...] = ()
     insecure: bool = False
     source: PullSource | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def kind(self) -> str:
+        """It is a pull."""
+        return PULL
 
     @property
     def name(self) -> str:
@@ -147,7 +153,7 @@ def _plan_own(services: Services, ref: OllamaRef | HubRef) -> PullPlan:
         layers=source.layers,
         here=total - fetcher.missing(source.layers),
         left_over=fetcher.left_over(source.layers),
-        free=None,  # asked for already
+        free=_free(services.library.own.root),
         assessment=None,
         source=source,
     )
@@ -228,8 +234,9 @@ def _left_over(blobs: Path, digests: set[str]) -> int:
 def _free(folder: Path) -> int | None:
     from kdmgr.models.disk import free_bytes
 
+    there = next((each for each in (folder, *folder.parents) if each.is_dir()), folder)
     try:
-        return free_bytes(folder)
+        return free_bytes(there)
     except OSError:
         return None
 

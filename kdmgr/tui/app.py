@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -13,12 +13,20 @@ from kdmgr.tui.commands import KeyCommands, ModelCommands
 from kdmgr.tui.messages import ChatAsked
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
+from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
+from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
+from kdmgr.tui.transfer_watch import PLACE as TRANSFERS
+from kdmgr.tui.transfer_watch import TransferWatch, describe_running
 from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
+    from textual.screen import Screen
+
+    from kdmgr.services.import_transfer import ImportTransfer
     from kdmgr.tui.ports import AppServices
     from kdmgr.tui.screens.help import Section
 
@@ -43,12 +51,13 @@ class KdmgrApp(App[None]):
         Binding("f1", "help", "help", show=False, tooltip="All keys"),
         *place_bindings(),
         Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, tooltip="Search actions and models"),
-        Binding("ctrl+q", "quit", "quit", tooltip="Leave kdmgr; asks while an answer streams", priority=True),
+        Binding("ctrl+q", "quit", "quit", tooltip="Leave kdmgr; asks while something runs", priority=True),
     ]
 
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
         super().__init__()
         self.services = services
+        self._badges: dict[str, str] = {}
         for known in build_themes():
             self.register_theme(known)
         self.theme = theme if theme in self.available_themes else DARK
@@ -62,6 +71,49 @@ class KdmgrApp(App[None]):
     async def on_mount(self) -> None:
         """Begin with the students."""
         await self.switch_mode(HOME)
+        self.follow_transfers()
+
+    @work(exclusive=True, group="transfers")
+    async def follow_transfers(self) -> None:
+        """The queue of pulls and imports lives as long as the app."""
+        await TransferWatch(self).follow()
+
+    async def on_unmount(self) -> None:
+        """Stop what is being transferred; what has come is kept."""
+        await self.services.transfers.close()
+
+    @on(ModelsChanged)
+    def _tell_lists(self) -> None:
+        self.tell_models_changed()
+
+    def tell_models_changed(self) -> None:
+        """Lists of models look again."""
+        for screen in self.open_screens():
+            if isinstance(screen, StudentsScreen):
+                screen.look_again()
+
+    def open_screens(self) -> Iterator[Screen[Any]]:
+        """Every screen of every place that was visited."""
+        return (screen for stack in self._screen_stacks.values() for screen in stack)
+
+    def show_badge(self, mode: str, badge: str) -> None:
+        """Say beside a place's tab, on all screens, what goes on there."""
+        if self._badges.get(mode, "") != badge:
+            self._badges[mode] = badge
+            for screen in self.open_screens():
+                for line in screen.query(TopLine):
+                    line.show_badge(mode, badge)
+
+    @on(TopLine.Shown)
+    def _show_badges(self, message: TopLine.Shown) -> None:
+        for mode, badge in self._badges.items():
+            message.line.show_badge(mode, badge)
+
+    @on(ModelShown)
+    async def _show_model(self, message: ModelShown) -> None:
+        await self.switch_mode(HOME)
+        if isinstance(self.screen, StudentsScreen):
+            self.screen.reveal_name(message.name)
 
     @on(TopLine.Chosen)
     def _go_to_tab(self, message: TopLine.Chosen) -> None:
@@ -75,6 +127,23 @@ class KdmgrApp(App[None]):
     def _open_chat(self, message: ChatAsked) -> None:
         self.push_screen(ChatScreen(self.services, message))
 
+    def action_import_file(self) -> None:
+        """The form of imports, over whatever is shown."""
+        from kdmgr.tui.screens.import_ import ImportScreen
+
+        if not isinstance(self.screen, ImportScreen):
+            self.push_screen(ImportScreen(self.services), self._queue_import)
+
+    async def _queue_import(self, transfer: ImportTransfer | None) -> None:
+        if transfer is None:
+            return
+        from kdmgr.tui.screens.transfers import TransfersScreen
+
+        self.services.transfers.add(transfer)
+        await self.switch_mode(TRANSFERS)
+        if isinstance(self.screen, TransfersScreen):
+            self.screen.reveal(transfer.name)
+
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
         self.theme = next_theme(self.theme)
@@ -87,32 +156,44 @@ class KdmgrApp(App[None]):
             self.push_screen(HelpScreen(help_sections()))
 
     async def action_quit(self) -> None:
-        """Leave; ask first while an answer streams."""
-        if not self._streaming():
+        """Leave; ask first while something runs."""
+        reasons = self._at_stake()
+        if not reasons:
             self.exit()
             return
         from kdmgr.tui.screens.confirm import ConfirmScreen
 
         if not isinstance(self.screen, ConfirmScreen):
-            question = ConfirmScreen("An answer is still streaming. Leave kdmgr?", "Leave")
+            question = ConfirmScreen(f"{reasons} Leave kdmgr?", "Leave")
             self.push_screen(question, lambda leave: self.exit() if leave else None)
 
-    def _streaming(self) -> bool:
-        screens = (screen for stack in self._screen_stacks.values() for screen in stack)
-        return any(isinstance(screen, ChatScreen) and screen.streaming for screen in screens)
+    def _at_stake(self) -> str:
+        """Sentences about what leaving would stop."""
+        streaming = any(isinstance(screen, ChatScreen) and screen.streaming for screen in self.open_screens())
+        sentences = ["An answer is still streaming."] if streaming else []
+        transfers = describe_running(self.services.transfers.states())
+        return " ".join([*sentences, transfers] if transfers else sentences)
 
 
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
     from kdmgr.tui.screens.help import Section
-    from kdmgr.tui.screens.students import StudentsScreen
+    from kdmgr.tui.screens.import_ import ImportScreen
+    from kdmgr.tui.screens.modelfile import ModelfileScreen
+    from kdmgr.tui.screens.transfers import TransfersScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
+    from kdmgr.tui.widgets.file_picker import GgufTree
     from kdmgr.tui.widgets.filter_input import FilterInput
+    from kdmgr.tui.widgets.modelfile_area import ModelfileArea
     from kdmgr.tui.widgets.student_table import StudentTable
+    from kdmgr.tui.widgets.transfer_table import TransferTable
 
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
         Section("Chat", (ChatInput, ChatScreen)),
+        Section("Transfers", (TransferTable, TransfersScreen)),
+        Section("Import", (GgufTree, ImportScreen)),
+        Section("Modelfile", (ModelfileArea, ModelfileScreen)),
         Section("Everywhere", (KdmgrApp,)),
     )

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from kdmgr.tui.listing import View
 
 _FIRST_STEPS = """\
-  kdmgr import FILE.gguf NAME    a GGUF file you have
-  kdmgr pull NAME                a model of a library, or hf.co/USER/REPO
-
-Then press r."""
+  p   pull a model of a library, or hf.co/USER/REPO
+  i   import a GGUF file you have"""
 
 
 def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View) -> str:
@@ -44,10 +42,11 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
     return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"
 
 
+def name_to_pull(row: ModelRow) -> str:
+    """What a student of the catalog is pulled by; "" for one that no reference is known for."""
+    return str(row.ref) if isinstance(row.ref, OllamaRef | HubRef) else ""
+
+
 def describe_missing(row: ModelRow) -> str:
-    """How a student of the catalog can be had."""
-    if isinstance(row.ref, OllamaRef):
-        return f"Get it with: kdmgr pull {row.ref} – then press r."
-    if isinstance(row.ref, HubRef):
-        return f"Download a GGUF of {row.ref.user}/{row.ref.repo}, then: kdmgr import FILE.gguf NAME"
-    return "Import a GGUF file of it: kdmgr import FILE.gguf NAME"
+    """How a student that cannot be pulled can be had."""
+    return f"Nobody is known to publish {one_line(row.name)}: press i to import a GGUF file of it."

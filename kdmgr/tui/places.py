@@ -25,7 +25,16 @@ def _open_students(services: AppServices) -> Screen[Any]:
     return StudentsScreen(services)
 
 
-PLACES = (Place("students", "Students", _open_students),)
+def _open_transfers(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.transfers import TransfersScreen
+
+    return TransfersScreen(services)
+
+
+PLACES = (
+    Place("students", "Students", _open_students),
+    Place("transfers", "Transfers", _open_transfers),
+)
 HOME = PLACES[0].mode
 
 

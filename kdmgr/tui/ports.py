@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kdmgr.tui.ports_modelfiles import ModelfileServices
+from kdmgr.tui.ports_transfers import TransferServices
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -40,7 +43,7 @@ class Chat(Protocol):
         """Stop what was started for this chat."""
 
 
-class AppServices(Protocol):
+class AppServices(TransferServices, ModelfileServices, Protocol):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 
     def detect_machine(self) -> Machine:

@@ -27,7 +27,8 @@ from kdmgr.refs import OllamaRef, parse_ref
 from kdmgr.services.app import Services
 from kdmgr.services.pull_plan import PullOptions, PullPlan
 from kdmgr.services.pulling import pull, pull_through
-from kdmgr.services.pulls import Phase, PullQueue, PullState
+from kdmgr.services.transfer_queue import TransferQueue
+from kdmgr.services.transfer_state import Phase, TransferState
 from tests.engines.scripted import Reply, ScriptedServer, json_reply, line
 from tests.gguf.forge import small_model
 from tests.support.blob_registry import BlobRegistry
@@ -76,12 +77,12 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def phases(queue: PullQueue) -> list[str]:
+def phases(queue: TransferQueue) -> list[str]:
     return [state.phase.value for state in queue.states()]
 
 
 async def test_no_more_run_at_once_than_may(fakes: Fakes) -> None:
-    queue = PullQueue(fakes.run, 2)
+    queue = TransferQueue(fakes.run, 2)
     for name in ("a", "b", "c", "d"):
         queue.add(plan_of(name))
     await settle()
@@ -101,7 +102,7 @@ async def test_no_more_run_at_once_than_may(fakes: Fakes) -> None:
 
 
 async def test_a_paused_pull_makes_room_and_goes_on_later(fakes: Fakes) -> None:
-    queue = PullQueue(fakes.run, 1)
+    queue = TransferQueue(fakes.run, 1)
     queue.add(plan_of("a"))
     queue.add(plan_of("b"))
     await settle()
@@ -125,7 +126,7 @@ async def test_a_paused_pull_makes_room_and_goes_on_later(fakes: Fakes) -> None:
 
 
 async def test_the_same_model_is_queued_once(fakes: Fakes) -> None:
-    queue = PullQueue(fakes.run, 2)
+    queue = TransferQueue(fakes.run, 2)
     queue.add(plan_of("a"))
     queue.add(plan_of("a"))
     await settle()
@@ -139,7 +140,7 @@ async def test_the_same_model_is_queued_once(fakes: Fakes) -> None:
 
 async def test_progress_speed_and_time_left(fakes: Fakes) -> None:
     now = [0.0]
-    queue = PullQueue(fakes.run, 1, clock=lambda: now[0])
+    queue = TransferQueue(fakes.run, 1, clock=lambda: now[0])
     queue.add(plan_of("a", here=200))
     await settle()
     (state,) = queue.states()
@@ -166,7 +167,7 @@ async def test_progress_speed_and_time_left(fakes: Fakes) -> None:
 
 
 async def test_watching_ends_with_the_last_pull_and_raises_bugs(fakes: Fakes) -> None:
-    queue = PullQueue(fakes.run, 2)
+    queue = TransferQueue(fakes.run, 2)
     queue.add(plan_of("a"))
 
     async def end() -> None:
@@ -189,7 +190,7 @@ async def test_watching_ends_with_the_last_pull_and_raises_bugs(fakes: Fakes) ->
 def test_so_many_at_once_are_too_many(fakes: Fakes) -> None:
     for parallel in (0, 17):
         with pytest.raises(UsageError, match="out of range"):
-            PullQueue(fakes.run, parallel)
+            TransferQueue(fakes.run, parallel)
 
 
 # Through a server
@@ -296,15 +297,15 @@ def registry(tmp_path: Path) -> Iterator[BlobRegistry]:
         yield registry
 
 
-async def drain(queue: PullQueue) -> tuple[PullState, ...]:
+async def drain(queue: TransferQueue) -> tuple[TransferState, ...]:
     async for _ in queue.watch():
         pass
     return queue.states()
 
 
-def run_queue(services: Services, *plans: PullPlan) -> tuple[PullState, ...]:
-    async def run() -> tuple[PullState, ...]:
-        queue = services.pull_queue()
+def run_queue(services: Services, *plans: PullPlan) -> tuple[TransferState, ...]:
+    async def run() -> tuple[TransferState, ...]:
+        queue = services.transfer_queue()
         for plan in plans:
             queue.add(plan)
         return await drain(queue)
@@ -377,7 +378,7 @@ def test_what_a_stopped_pull_left_is_listed_resumed_and_removed(
     registry.rate = 100_000
 
     async def stop_in_the_middle() -> float:
-        queue = services.pull_queue()
+        queue = services.transfer_queue()
         queue.add(plan)
         async for (state,) in queue.watch():
             if state.completed > 150_000:

@@ -10,7 +10,7 @@ from rich.style import Style
 from kdmgr.errors import KdmgrError, NotFound
 from kdmgr.fit.plan import FitReport, Verdict
 from kdmgr.services.rows import ModelRow
-from kdmgr.tui.hints import describe_missing
+from kdmgr.tui.hints import describe_missing, name_to_pull
 from kdmgr.tui.listing import SORTS, View, arrange, merge
 from kdmgr.tui.plans import Plans, Problem, judge_listed
 from kdmgr.tui.widgets.columns import GAP, choose_columns, draw_cell
@@ -122,8 +122,10 @@ def test_context_steps_end_at_the_trained_context() -> None:
 
 def test_a_missing_student_says_how_it_can_be_had() -> None:
     with_tag = next(row for row in catalog_rows() if row.ref is not None)
-    assert f"kdmgr pull {with_tag.ref}" in describe_missing(with_tag)
-    assert "kdmgr import" in describe_missing(replace(with_tag, ref=None))
+    assert name_to_pull(with_tag) == str(with_tag.ref)
+    unpublished = replace(with_tag, ref=None)
+    assert name_to_pull(unpublished) == ""
+    assert "press i to import" in describe_missing(unpublished)
 
 
 def test_columns_fit_and_figures_are_never_cut() -> None:

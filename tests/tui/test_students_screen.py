@@ -231,12 +231,30 @@ async def test_a_click_selects_and_a_second_one_opens(services: FakeServices) ->
         await until(on.pilot, lambda: on.app.screen is not on.screen)
 
 
-async def test_a_student_that_is_not_installed_says_how_to_get_it(services: FakeServices) -> None:
+async def test_a_student_that_is_not_installed_is_offered(services: FakeServices) -> None:
     async with opened(services) as on:
-        await on.pilot.press("j", "j", "enter")
-        await until(on.pilot, lambda: "kdmgr import" in on.text() or "kdmgr pull" in on.text())
-        assert on.app.screen is on.screen
+        await on.pilot.press("f", "f", *"G")
+        for _ in range(len(on.names)):
+            selected = on.screen.table.selected
+            if selected is not None and selected.ref is not None:
+                break
+            await on.pilot.press("k")
+        assert selected is not None and not selected.installed
+        await on.pilot.press("p")
+        await until(on.pilot, lambda: "Enter pulls it." in on.text())
+        assert services.planned == [str(selected.ref)]
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: "Transfers ↓1" in on.text())
+        assert [state.name for state in services.transfers.states()] == [str(selected.ref)]
         assert services.opened == []
+
+
+async def test_a_student_that_nobody_publishes_can_only_be_imported() -> None:
+    unpublished = replace(catalog_rows(1)[0], key="catalog:zz", name="aaa-nobody", ref=None)
+    async with opened(make_services(unpublished, catalog=0)) as on:
+        await on.pilot.press("G", "enter")
+        await until(on.pilot, lambda: "press i to import" in on.text())
+        assert on.app.screen is on.screen
 
 
 async def test_a_student_is_not_judged_without_its_header() -> None:
@@ -273,8 +291,8 @@ async def test_hostile_names_are_only_text(name: str) -> None:
 
 async def test_no_models_at_all_is_an_invitation() -> None:
     async with opened(FakeServices()) as on:
-        await until(on.pilot, lambda: "kdmgr import FILE.gguf NAME" in on.text())
-        assert "kdmgr pull NAME" in on.text()
+        await until(on.pilot, lambda: "i   import a GGUF file you have" in on.text())
+        assert "p   pull a model of a library" in on.text()
 
 
 async def test_a_store_that_cannot_be_read() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.commands.import_ import build_request
 from kdmgr.cli.progress_bar import ProgressBar
-from kdmgr.errors import UsageError
+from kdmgr.services.import_transfer import require_one_file
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
@@ -20,21 +20,16 @@ def import_into_store(
     args: argparse.Namespace, services: Services, sources: list[Path], name: str | None, console: Console
 ) -> ImportReceipt | None:
     """The receipt; None for a dry run."""
-    if args.quantize or args.base:
-        raise UsageError("only an Ollama server quantises and adapts", hint="import into it: --to ollama")
     request = build_request(args, sources, name, services)
-    if len(sources) > 1 or not sources or sources[0].is_dir():
-        raise UsageError(
-            "kdmgr's own store takes one GGUF file", hint="import several files or a folder into Ollama: --to ollama"
-        )
+    source = require_one_file(request)
     if args.dry_run:
-        services.importing.check(sources[0], request.ref, modelfile=args.modelfile, replace=args.replace)
-        console.note(f"would import {sources[0]} as {request.ref} into kdmgr's store")
+        services.importing.check(source, request.ref, modelfile=args.modelfile, replace=args.replace)
+        console.note(f"would import {source} as {request.ref} into kdmgr's store")
         return None
     bar = ProgressBar(console, silent=args.quiet or not console.terminal)
     try:
         return services.importing.import_model(
-            sources[0],
+            source,
             request.ref,
             bar.show,
             modelfile=args.modelfile,

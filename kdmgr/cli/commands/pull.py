@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kdmgr.services.app import Services
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.pull_plan import PullOptions, PullPlan
-    from kdmgr.services.pulls import PullState
+    from kdmgr.services.transfer_state import TransferState
 
 FAILED = 1
 
@@ -111,10 +111,10 @@ def _agree(plan: PullPlan, console: Console) -> bool:
 
 async def _run_queue(
     services: Services, plans: list[PullPlan], args: argparse.Namespace, console: Console
-) -> tuple[PullState, ...]:
+) -> tuple[TransferState, ...]:
     from kdmgr.cli.pull_text import PullPrinter
 
-    queue = services.pull_queue(args.parallel_items)
+    queue = services.transfer_queue(args.parallel_items)
     for plan in plans:
         queue.add(plan)
     printer = PullPrinter(console, silent=args.quiet)
@@ -185,7 +185,7 @@ def _confirm(question: str, console: Console) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _print_json(states: tuple[PullState, ...], console: Console) -> None:
+def _print_json(states: tuple[TransferState, ...], console: Console) -> None:
     import json
 
     items = [

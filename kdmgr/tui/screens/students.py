@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Footer, Input, Static
 
 from kdmgr.fit.plan import FitReport
-from kdmgr.tui.hints import describe_counts, describe_empty, describe_missing
+from kdmgr.tui.hints import describe_counts, describe_empty, describe_missing, name_to_pull
 from kdmgr.tui.listing import View, arrange, merge
 from kdmgr.tui.messages import (
     AssessingDone,
@@ -27,6 +27,8 @@ from kdmgr.tui.messages import (
 )
 from kdmgr.tui.plans import Plans
 from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.screens.modelfile import ModelfileScreen
+from kdmgr.tui.screens.pull import PullScreen
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
@@ -36,6 +38,7 @@ from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
+    from kdmgr.services.pull_plan import PullPlan
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
@@ -56,6 +59,9 @@ class StudentsScreen(AssessingScreen):
         Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context"),
         Binding("0", "default_context", "the default context", show=False),
         Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
+        Binding("p", "pull", "pull", show=False, tooltip="Pull the selected model of the catalog, or any by its name"),
+        Binding("e", "edit_modelfile", "edit", show=False, tooltip="Edit the Modelfile of the selected model"),
+        Binding("i", "app.import_file", "import", show=False, tooltip="Import a GGUF file"),
         Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
         Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
         Binding("escape", "clear_filter", "clear the filter", show=False),
@@ -194,14 +200,48 @@ class StudentsScreen(AssessingScreen):
         self.table.select(row.key)
         self.table.focus()
 
+    def reveal_name(self, name: str) -> None:
+        """Select the installed model of this name, if it is listed."""
+        found = next((row for row in self.rows if row.installed and row.name == name), None)
+        if found is not None:
+            self.reveal(found)
+
     def chat(self, row: ModelRow) -> None:
-        """Open a chat with an installed model; of others say how they can be had."""
+        """Open a chat with an installed model; offer to pull another."""
+        if not row.installed and name_to_pull(row):
+            self._offer_pull(name_to_pull(row))
+            return
         if not row.installed or row.ref is None:
             self.notify(describe_missing(row), title="not installed", severity="warning", markup=False)
             return
         options = self.plans.options
         cache_type = None if options.type_k == "f16" else options.type_k
         self.app.post_message(ChatAsked(row, options.n_ctx, cache_type))
+
+    def action_pull(self) -> None:
+        """Offer to pull the selected model; ask for a name where it has none, or is here."""
+        row = self.table.selected
+        self._offer_pull(name_to_pull(row) if row is not None and not row.installed else "")
+
+    def action_edit_modelfile(self) -> None:
+        """Open the Modelfile of an installed model."""
+        row = self.table.selected
+        if row is not None and row.installed:
+            self.app.push_screen(ModelfileScreen(self.services, row.name))
+        elif row is not None:
+            self.notify("Only an installed model has a Modelfile: p pulls it.", severity="warning", markup=False)
+
+    def _offer_pull(self, name: str) -> None:
+        def queue(plan: PullPlan | None) -> None:
+            if plan is not None:
+                self.services.transfers.add(plan)
+                self.notify(f"{plan.name} is in the queue: see Transfers.", markup=False)
+
+        self.app.push_screen(PullScreen(self.services, name), queue)
+
+    def look_again(self) -> None:
+        """Something has made a model."""
+        self.load()
 
     def action_filter(self) -> None:
         """Type to filter."""

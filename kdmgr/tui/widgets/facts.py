@@ -38,7 +38,12 @@ class Facts(Drawn):
 
     def draw(self, width: int) -> list[Content]:
         """A label in front of the first line of each sentence."""
-        return [line for fact in self._facts for line in _draw_fact(fact, self._label_width, width)]
+        return draw_facts(self._facts, width, self._label_width)
+
+
+def draw_facts(facts: Sequence[Fact], width: int, label_width: int = _LABEL_WIDTH) -> list[Content]:
+    """The lines of `facts`, for a part of something larger."""
+    return [line for fact in facts for line in _draw_fact(fact, label_width, width)]
 
 
 def _draw_fact(fact: Fact, label_width: int, width: int) -> list[Content]:

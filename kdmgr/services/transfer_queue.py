@@ -1,91 +1,59 @@
-"""A queue of pulls: some at a time, each with its progress, paused, resumed and cancelled one by one."""
+"""A queue of pulls and imports: some at a time, each with its progress, paused, resumed and cancelled one by one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import aclosing
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from kdmgr.errors import KdmgrError, UsageError
 from kdmgr.models.progress import Progress, Report
 from kdmgr.services.transfer_rate import TransferMeter
+from kdmgr.services.transfer_state import IMPORT, LayerState, Phase, Transfer, TransferState
 
 if TYPE_CHECKING:
-    from kdmgr.services.pull_plan import PullPlan
+    from kdmgr.services.receipts import ImportReceipt
 
 PARALLEL = 2
 _TICK_S = 0.1
 
 
-class Phase(StrEnum):
-    """Where a pull stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more happens by itself, and nothing is expected to."""
-        return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+RunTransfer = Callable[[Transfer, Report], Awaitable["ImportReceipt | None"]]
+NoteEnd = Callable[[TransferState], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerState:
-    """One blob of a pull. Sizes in bytes."""
+class TransferQueue:
+    """Transfers in the order in which they were added, at most `parallel` at a time. Belongs to one event loop.
 
-    digest: str
-    kind: str
-    """`model`, `template` …; "" where only the server knows."""
-    completed: int
-    size: int | None
+    `note_end` is told of each that is done, has failed or was cancelled.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class PullState:
-    """One pull as it is now. Sizes in bytes, times in seconds; None is unknown."""
-
-    name: str
-    engine: str
-    phase: Phase
-    status: str
-    """What is being done, in words."""
-    completed: int
-    total: int | None
-    left_over: int
-    """Of `completed`, what an interrupted pull had left."""
-    bytes_s: float | None
-    eta_s: float | None
-    layers: tuple[LayerState, ...]
-    error: KdmgrError | None = None
-
-
-RunPull = Callable[["PullPlan", Report], Awaitable[None]]
-
-
-class PullQueue:
-    """Pulls in the order in which they were added, at most `parallel` at a time. Belongs to one event loop."""
-
-    def __init__(self, run: RunPull, parallel: int = PARALLEL, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        run: RunTransfer,
+        parallel: int = PARALLEL,
+        *,
+        clock: Callable[[], float] = monotonic,
+        note_end: NoteEnd = lambda state: None,
+    ) -> None:
         if not 1 <= parallel <= 16:
             raise UsageError(f"{parallel} pulls at a time are out of range", hint="give a number from 1 to 16")
         self._run = run
         self._parallel = parallel
         self._clock = clock
+        self._note_end = note_end
         self._items: dict[str, _Item] = {}
         self._changed = asyncio.Event()
 
-    def add(self, plan: PullPlan) -> None:
-        """Queue a pull; one of the same model that has not ended is left as it is."""
-        item = self._items.get(plan.name)
+    def add(self, transfer: Transfer) -> None:
+        """Queue it; one of the same model that has not ended is left as it is."""
+        item = self._items.get(transfer.name)
         if item is None or item.phase.ended:
-            self._items[plan.name] = _Item(plan, self._clock)
+            # At the end: what was asked for again is new.
+            self._items.pop(transfer.name, None)
+            self._items[transfer.name] = _Item(transfer, self._clock)
         self._start()
 
     def pause(self, name: str) -> None:
@@ -103,27 +71,45 @@ class PullQueue:
         """End a pull; what has come is kept for another."""
         self._stop(name, Phase.CANCELLED)
 
-    def states(self) -> tuple[PullState, ...]:
+    def remove(self, name: str) -> None:
+        """Forget a transfer that has ended; others stay."""
+        item = self._items.get(name)
+        if item is not None and item.phase.ended and item.task is None:
+            del self._items[name]
+            self._changed.set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something runs, or will as soon as there is room."""
+        return any(item.phase in (Phase.RUNNING, Phase.QUEUED) for item in self._items.values())
+
+    def states(self) -> tuple[TransferState, ...]:
         """All pulls, in their order."""
         return tuple(item.state() for item in self._items.values())
 
-    async def watch(self) -> AsyncGenerator[tuple[PullState, ...], None]:
-        """The states again and again (at most ten times a second, at least once), until every pull has ended.
+    async def watch(self) -> AsyncGenerator[tuple[TransferState, ...], None]:
+        """The states again and again, until every transfer has ended. A bug in one is raised here."""
+        async with aclosing(self.follow()) as changes:
+            async for states in changes:
+                yield states
+                if all(state.phase.ended for state in states):
+                    return
 
-        Paused pulls keep it going. A bug in a pull is raised here.
+    async def follow(self) -> AsyncGenerator[tuple[TransferState, ...], None]:
+        """The states whenever they change (at most ten times a second, at least twice while something runs).
+
+        It has no end of its own. A bug in a transfer is raised here.
         """
         while True:
             self._changed.clear()
             for item in self._items.values():
                 if item.bug is not None:
                     raise item.bug
-            yield (states := self.states())
-            if all(state.phase.ended for state in states):
-                return
+            yield self.states()
             await asyncio.sleep(_TICK_S)
             # So that speed and time left keep moving while nothing comes.
             try:
-                await asyncio.wait_for(self._changed.wait(), 0.5)
+                await asyncio.wait_for(self._changed.wait(), 0.5 if self.is_busy else None)
             except TimeoutError:
                 continue
 
@@ -138,9 +124,11 @@ class PullQueue:
         item = self._items[name]
         if item.phase.ended:
             return
-        item.phase = phase
+        item.stop(phase)
         if item.task is not None:
             item.task.cancel()
+        if phase.ended:
+            self._note_end(item.state())
         self._start()
 
     def _start(self) -> None:
@@ -149,42 +137,48 @@ class PullQueue:
             if running >= self._parallel:
                 break
             if item.phase is Phase.QUEUED and item.task is None:
-                item.phase, running = Phase.RUNNING, running + 1
-                item.task = asyncio.create_task(self._pull(item))
+                item.begin()
+                running += 1
+                item.task = asyncio.create_task(self._transfer(item))
         self._changed.set()
 
-    async def _pull(self, item: _Item) -> None:
+    async def _transfer(self, item: _Item) -> None:
         def tell(progress: Progress) -> None:
             item.add(progress)
             self._changed.set()
 
         try:
-            await self._run(item.plan, tell)
-            item.end(Phase.DONE)
+            receipt = await self._run(item.plan, tell)
+            item.end(Phase.DONE, receipt=receipt)
         except KdmgrError as error:
             item.end(Phase.FAILED, error)
         except asyncio.CancelledError:
-            if item.phase is Phase.RUNNING:
-                item.end(Phase.CANCELLED)
+            if item.phase is not Phase.RUNNING:
+                return
+            item.end(Phase.CANCELLED)
         except Exception as error:
             item.bug = error
             item.end(Phase.FAILED)
         finally:
             item.task = None
             self._start()
+        self._note_end(item.state())
 
 
 class _Item:
-    """One pull in the queue."""
+    """One transfer in the queue."""
 
-    def __init__(self, plan: PullPlan, clock: Callable[[], float]) -> None:
+    def __init__(self, plan: Transfer, clock: Callable[[], float]) -> None:
         self.plan = plan
         self.phase = Phase.QUEUED
         self.task: asyncio.Task[None] | None = None
         self.bug: Exception | None = None
         self._clock = clock
         self._error: KdmgrError | None = None
+        self._receipt: ImportReceipt | None = None
         self._status = ""
+        self._seconds = 0.0
+        self._since: float | None = None
         self._meter = TransferMeter(clock)
         self._kinds = {layer.digest: layer.kind for layer in plan.layers}
         self._sizes: dict[str, int | None] = {layer.digest: layer.size for layer in plan.layers}
@@ -196,9 +190,24 @@ class _Item:
         self.phase, self._error, self._status = Phase.QUEUED, None, ""
         self._meter = TransferMeter(self._clock)
 
-    def end(self, phase: Phase, error: KdmgrError | None = None) -> None:
+    def begin(self) -> None:
+        """It runs."""
+        self.phase, self._since = Phase.RUNNING, self._clock()
+
+    def stop(self, phase: Phase) -> None:
+        """It does not run any more."""
+        self._seconds = self._elapsed()
+        self.phase, self._since = phase, None
+
+    def end(
+        self, phase: Phase, error: KdmgrError | None = None, *, receipt: ImportReceipt | None = None
+    ) -> None:  # fmt: skip
         """It is over."""
-        self.phase, self._error, self._status = phase, error, ""
+        self.stop(phase)
+        self._error, self._receipt, self._status = error, receipt, ""
+
+    def _elapsed(self) -> float:
+        return self._seconds + (0.0 if self._since is None else self._clock() - self._since)
 
     def add(self, progress: Progress) -> None:
         """Take in one report."""
@@ -221,17 +230,16 @@ class _Item:
         if self.plan.engine == "ollama" and following and self._last and size is not None:
             self._completed[self._last] = size
 
-    def state(self) -> PullState:
+    def state(self) -> TransferState:
         """As it is now."""
-        total = self.plan.total
-        completed = max(sum(self._completed.values()), self.plan.here)
-        if self.phase is Phase.DONE and total is not None:
-            completed = total
+        completed, total = self._amounts()
         running = self.phase is Phase.RUNNING
         left = None if total is None else max(total - completed, 0)
-        return PullState(
+        return TransferState(
+            kind=self.plan.kind,
             name=self.plan.name,
             engine=self.plan.engine,
+            where=self.plan.where,
             phase=self.phase,
             status=self._status or self.phase.value,
             completed=completed,
@@ -240,8 +248,18 @@ class _Item:
             bytes_s=self._meter.bytes_s if running else None,
             eta_s=self._meter.eta_s(left) if running else None,
             layers=self._layers(),
+            seconds=self._elapsed(),
             error=self._error,
+            receipt=self._receipt,
         )
+
+    def _amounts(self) -> tuple[int, int | None]:
+        total = self.plan.total
+        if self.phase is Phase.DONE and total is not None:
+            return total, total
+        if self.plan.kind == IMPORT and self._last is not None:
+            return self._completed[self._last], self._sizes[self._last]
+        return max(sum(self._completed.values()), self.plan.here), total
 
     def _layers(self) -> tuple[LayerState, ...]:
         done = self.phase is Phase.DONE
