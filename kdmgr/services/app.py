@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession, ChatSettings
     from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.engine_room import EngineRoom
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.importing import Importing
@@ -222,6 +223,13 @@ class Services:
         from kdmgr.services.recording import Recorder
 
         return Recorder(self.history, self.server_models, lambda: detect(self.paths, self._env), find_runner)
+
+    @cached_property
+    def engine_room(self) -> EngineRoom:
+        """The embedded engine that saved chats share."""
+        from kdmgr.services.engine_room import EngineRoom
+
+        return EngineRoom(self.embedded_engine)
 
     @cached_property
     def saved_chats(self) -> SavedChats:

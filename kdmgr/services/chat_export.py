@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdmgr.errors import StorageFailed, UsageError
 from kdmgr.files import write_atomically
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED, ChatRecord, TurnRecord
 from kdmgr.units import format_rate
+
+if TYPE_CHECKING:
+    from kdmgr.services.chatting import ChatSession
+    from kdmgr.services.saved_chats import SavedChats
 
 SCHEMA_VERSION = 1
 FORMATS = ("md", "json")
@@ -28,15 +32,15 @@ def export(chat: ChatRecord, turns: Sequence[TurnRecord], format: str) -> str:
     raise UsageError(f"no such format: {format!r}", hint=f"one of: {', '.join(FORMATS)}")
 
 
-def suggest_name(chat: ChatRecord, format: str) -> str:
+def suggest_name(title: str, format: str) -> str:
     """A name for the file: `why-is-the-sky-blue.md`."""
-    words = re.sub(r"[^\w]+", "-", chat.title.lower()).strip("-_")[:48].rstrip("-")
+    words = re.sub(r"[^\w]+", "-", title.lower()).strip("-_")[:48].rstrip("-")
     return f"{words or 'chat'}.{format}"
 
 
-def write_export(path: Path, text: str, *, replace: bool = False) -> None:
-    """Write the file; `StorageFailed` where that cannot be, and for one that is there already unless `replace`."""
-    if path.exists() and not replace:
+def write_export(path: Path, text: str, *, force: bool = False) -> None:
+    """Write the file; `StorageFailed` where that cannot be, and for one that is there already unless `force`."""
+    if path.exists() and not force:
         raise StorageFailed(f"{path} is there already", hint="give another name, or --force to replace it")
     try:
         write_atomically(path, text.encode("utf-8", "replace"))
@@ -102,3 +106,25 @@ def _turn_object(turn: TurnRecord) -> dict[str, Any]:
 
 def _quote(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())
+
+
+def export_session(session: ChatSession, path: Path) -> Path:
+    """Write an open chat in the format that the file's name says; one that is there is replaced."""
+    assert session.keeper is not None
+    record = replace(session.keeper.record, id=session.keeper.number)
+    path = path.absolute()
+    write_export(path, export(record, session.turns, format_of(path)), force=True)
+    return path
+
+
+def export_saved(chats: SavedChats, number: int, path: str) -> Path:
+    """Write a saved chat in the format that the file's name says; one that is there is replaced."""
+    file = Path(path).expanduser().absolute()
+    chat = chats.require(str(number))
+    write_export(file, export(chat, chats.turns(chat), format_of(file)), force=True)
+    return file
+
+
+def format_of(path: Path) -> str:
+    """By the file's name: Markdown, unless it ends in .json."""
+    return "json" if path.suffix.lower() == ".json" else "md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatReques
 from kdmgr.errors import KdmgrError
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED, Figures, TurnRecord
 from kdmgr.services.chat_keeping import now
+from kdmgr.services.images import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,12 @@ class ChatSession:
         self._cache_type = cache_type
         self._opening = history
         self._save_every_s = save_every_s
+        self._pictures: dict[str, bytes] = {}
+
+    @property
+    def own_system(self) -> str | None:
+        """The model's own system prompt; None where only its server knows."""
+        return self._model.system
 
     @property
     def messages(self) -> tuple[ChatMessage, ...]:
@@ -78,21 +85,24 @@ class ChatSession:
         messages = list(self._opening)
         for turn in self.turns:
             if turn.counts:
-                messages += [ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer)]
+                question = ChatMessage("user", turn.question, self._contents(turn.images))
+                messages += [question, ChatMessage("assistant", turn.answer)]
         return tuple(messages)
 
-    async def send(self, text: str) -> AsyncGenerator[ChatEvent, None]:
-        """Ask, and stream the answer; ends with one `ChatStats`.
+    async def send(self, text: str, images: tuple[str, ...] = ()) -> AsyncGenerator[ChatEvent, None]:
+        """Ask, and stream the answer; ends with one `ChatStats`. `images` are paths.
 
         Closing the stream stops the answer; what had come of it stays in the conversation. When the
         engine fails, the turn is no part of the conversation, so that it can be asked once more.
         """
-        turn = self._begin(text)
+        await self._load_pictures(images)
+        request = self._request((*self.messages, ChatMessage("user", text, self._contents(images))))
+        turn = self._begin(text, images)
         answer: list[str] = []
         thinking: list[str] = []
         saved = monotonic()
         try:
-            async with aclosing(self._engine.chat(self._request(text))) as events:
+            async with aclosing(self._engine.chat(request)) as events:
                 async for event in events:
                     if isinstance(event, ChatDelta):
                         answer.append(event.text)
@@ -150,25 +160,37 @@ class ChatSession:
             if self.keeper is not None:
                 await self.keeper.close()
 
-    def _request(self, text: str) -> ChatRequest:
+    async def _load_pictures(self, images: tuple[str, ...]) -> None:
+        """Read what is to be sent. A picture of an earlier question that is gone is left out, a new one is not."""
+        for path in images:
+            self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
+        for path in {path for turn in self.turns for path in turn.images} - self._pictures.keys():
+            with suppress(KdmgrError):
+                self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
+
+    def _contents(self, images: tuple[str, ...]) -> tuple[bytes, ...]:
+        return tuple(self._pictures[path] for path in images if path in self._pictures)
+
+    def _request(self, messages: tuple[ChatMessage, ...]) -> ChatRequest:
         settings, model = self.settings, self._model
         if settings.system is not None:
             model = replace(model, system=settings.system)
         return ChatRequest(
             model=model,
-            messages=(*self.messages, ChatMessage("user", text)),
+            messages=messages,
             n_ctx=self.n_ctx,
             cache_type=self._cache_type,
             think=settings.think,
             parameters=settings.parameters or {},
         )
 
-    def _begin(self, text: str) -> TurnRecord:
+    def _begin(self, text: str, images: tuple[str, ...]) -> TurnRecord:
         turn = TurnRecord(
             at=now(),
             question=text,
             model=self.model_name,
             engine=self.engine_name,
+            images=images,
             system=self.settings.system,
             parameters=dict(self.settings.parameters or {}),
         )

@@ -16,6 +16,7 @@ from kdmgr.services.chatting import ChatSession, ChatSettings
 from kdmgr.services.opening import OpenedModel, engine_model, server_name
 
 if TYPE_CHECKING:
+    from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.services.app import Services
 
 
@@ -42,16 +43,18 @@ async def open_chat(
         raise problem or NotFound(f"no model named {ref} is installed")
     choice = choose(engine, statuses, server_has_model=on_server, file_at_hand=opened is not None)
     if choice.engine == "ollama":
+        server = services.ollama_engine()
         session = ChatSession(
-            services.observed(services.ollama_engine()),
+            services.observed(server),
             EngineModel(name or str(ref)),
             reason=choice.reason,
             n_ctx=n_ctx,
             settings=settings,
+            sees_images=await _sees_images(server, name or str(ref)),
         )
     else:
         assert opened is not None
-        session = _embedded_session(services, opened, choice.reason, n_ctx, cache_type, settings)
+        session = _embedded_session(services, opened, choice.reason, n_ctx, cache_type, settings, shared=keep)
     if keep:
         asked = (n_ctx, cache_type)
         await asyncio.to_thread(_keep, services, session, ref, asked, resume)
@@ -65,10 +68,12 @@ def _embedded_session(
     n_ctx: int | None,
     cache_type: str | None,
     settings: ChatSettings,
+    *,
+    shared: bool,
 ) -> ChatSession:
     model, history, warnings = engine_model(opened)
     return ChatSession(
-        services.observed(services.embedded_engine()),
+        services.observed(services.engine_room.borrow() if shared else services.embedded_engine()),
         model,
         reason=reason,
         n_ctx=n_ctx or _default_context(opened, model),
@@ -76,7 +81,17 @@ def _embedded_session(
         history=history,
         warnings=warnings,
         settings=settings,
+        sees_images=False,
     )
+
+
+async def _sees_images(server: OllamaEngine, name: str) -> bool | None:
+    """Whether the server says so; None of one that does not tell."""
+    try:
+        capabilities = (await server.show(name)).capabilities
+    except KdmgrError:
+        return None
+    return "vision" in capabilities if capabilities else None
 
 
 def _keep(

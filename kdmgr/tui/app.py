@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.tui.commands import KeyCommands, ModelCommands
 from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
@@ -18,6 +19,9 @@ from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
+
+    from textual.screen import Screen
 
     from kdmgr.tui.ports import AppServices
     from kdmgr.tui.screens.help import Section
@@ -49,6 +53,8 @@ class KdmgrApp(App[None]):
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
         super().__init__()
         self.services = services
+        self.chats = OpenChats(self)
+        self._badges: dict[str, str] = {}
         for known in build_themes():
             self.register_theme(known)
         self.theme = theme if theme in self.available_themes else DARK
@@ -63,6 +69,27 @@ class KdmgrApp(App[None]):
         """Begin with the students."""
         await self.switch_mode(HOME)
 
+    async def on_unmount(self) -> None:
+        """Stop what was started for the chats; what was said is saved."""
+        await self.chats.close_all()
+
+    def open_screens(self) -> Iterator[Screen[Any]]:
+        """Every screen of every place that was visited."""
+        return (screen for stack in self._screen_stacks.values() for screen in stack)
+
+    def show_badge(self, mode: str, badge: str) -> None:
+        """Say beside a place's tab, on all screens, what goes on there."""
+        if self._badges.get(mode, "") != badge:
+            self._badges[mode] = badge
+            for screen in self.open_screens():
+                for line in screen.query(TopLine):
+                    line.show_badge(mode, badge)
+
+    @on(TopLine.Shown)
+    def _show_badges(self, message: TopLine.Shown) -> None:
+        for mode, badge in self._badges.items():
+            message.line.show_badge(mode, badge)
+
     @on(TopLine.Chosen)
     def _go_to_tab(self, message: TopLine.Chosen) -> None:
         self.action_go(message.mode)
@@ -72,8 +99,8 @@ class KdmgrApp(App[None]):
         self.switch_mode(mode)
 
     @on(ChatAsked)
-    def _open_chat(self, message: ChatAsked) -> None:
-        self.push_screen(ChatScreen(self.services, message))
+    async def _open_chat(self, message: ChatAsked) -> None:
+        await self.chats.begin(message)
 
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
@@ -88,31 +115,38 @@ class KdmgrApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave; ask first while an answer streams."""
-        if not self._streaming():
+        reasons = self._at_stake()
+        if not reasons:
             self.exit()
             return
         from kdmgr.tui.screens.confirm import ConfirmScreen
 
         if not isinstance(self.screen, ConfirmScreen):
-            question = ConfirmScreen("An answer is still streaming. Leave kdmgr?", "Leave")
+            question = ConfirmScreen(f"{reasons} Leave kdmgr?", "Leave")
             self.push_screen(question, lambda leave: self.exit() if leave else None)
 
-    def _streaming(self) -> bool:
-        screens = (screen for stack in self._screen_stacks.values() for screen in stack)
-        return any(isinstance(screen, ChatScreen) and screen.streaming for screen in screens)
+    def _at_stake(self) -> str:
+        """Sentences about what leaving would stop."""
+        n_streaming = len(self.chats.streaming)
+        if not n_streaming:
+            return ""
+        return "An answer is still streaming." if n_streaming == 1 else f"{n_streaming} answers are still streaming."
 
 
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
+    from kdmgr.tui.screens.chats import ChatsScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.students import StudentsScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
+    from kdmgr.tui.widgets.chat_table import ChatTable
     from kdmgr.tui.widgets.filter_input import FilterInput
     from kdmgr.tui.widgets.student_table import StudentTable
 
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
-        Section("Chat", (ChatInput, ChatScreen)),
+        Section("Chats", (ChatTable, ChatsScreen)),
+        Section("In a chat", (ChatInput, ChatScreen)),
         Section("Everywhere", (KdmgrApp,)),
     )

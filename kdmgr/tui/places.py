@@ -25,7 +25,16 @@ def _open_students(services: AppServices) -> Screen[Any]:
     return StudentsScreen(services)
 
 
-PLACES = (Place("students", "Students", _open_students),)
+def _open_chats(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.chats import ChatsScreen
+
+    return ChatsScreen(services)
+
+
+PLACES = (
+    Place("students", "Students", _open_students),
+    Place("chats", "Chats", _open_chats),
+)
 HOME = PLACES[0].mode
 
 

@@ -81,18 +81,18 @@ def _show(args: argparse.Namespace, services: Services, console: Console) -> int
 def _export(args: argparse.Namespace, services: Services, console: Console) -> int:
     from pathlib import Path
 
-    from kdmgr.services.chat_export import export, write_export
+    from kdmgr.services.chat_export import export, format_of, write_export
     from kdmgr.units import printable
 
     chat = services.saved_chats.require(args.chat)
     path = Path(args.output) if args.output else None
-    named = "json" if path is not None and path.suffix.lower() == ".json" else "md"
+    named = format_of(path) if path is not None else "md"
     text = export(chat, services.saved_chats.turns(chat, replaced=args.format == "json"), args.format or named)
     if path is None:
         # A file for a person or a program to read: what a terminal would obey has no place in it.
         console.print(printable(text), end="" if text.endswith("\n") else "\n")
         return 0
-    write_export(path, text, replace=args.force)
+    write_export(path, text, force=args.force)
     console.note(f"wrote {path}")
     return 0
 

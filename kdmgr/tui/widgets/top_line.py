@@ -29,12 +29,23 @@ class TopLine(Drawn):
             super().__init__()
             self.mode = mode
 
+    class Shown(Message):
+        """A line that knows of no badges yet."""
+
+        def __init__(self, line: TopLine) -> None:
+            super().__init__()
+            self.line = line
+
     def __init__(self, mode: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._mode = mode
         self._machine: Machine | None = None
         self._text = ""
         self._badges: dict[str, str] = {}
+
+    def on_mount(self) -> None:
+        """Ask for the badges there are."""
+        self.post_message(self.Shown(self))
 
     def show(self, machine: Machine) -> None:
         """The machine has been found."""
