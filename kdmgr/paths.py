@@ -46,6 +46,11 @@ class Paths:
         return self.data / "history.db"
 
     @property
+    def chats(self) -> Path:
+        """The database of saved chats."""
+        return self.data / "chats.db"
+
+    @property
     def receipts(self) -> Path:
         """One JSON file per import."""
         return self.data / "receipts"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
+from typing import Any
 
 from kdmgr.engines.protocol import ChatMessage, ChatRequest, ParameterValue
 from kdmgr.errors import UsageError
@@ -17,9 +18,16 @@ def open_with_system(request: ChatRequest) -> tuple[ChatMessage, ...]:
     return (ChatMessage("system", system), *messages)
 
 
-def write_messages(request: ChatRequest) -> list[dict[str, str]]:
-    """The conversation as JSON objects, the system prompt first."""
-    return [{"role": message.role, "content": encodable(message.content)} for message in open_with_system(request)]
+def write_messages(
+    request: ChatRequest, write_images: Callable[[dict[str, Any], tuple[bytes, ...]], None]
+) -> list[dict[str, Any]]:
+    """The conversation as JSON objects, the system prompt first; `write_images` adds images to a message's object."""
+    written: list[dict[str, Any]] = []
+    for message in open_with_system(request):
+        written.append({"role": message.role, "content": encodable(message.content)})
+        if message.images:
+            write_images(written[-1], message.images)
+    return written
 
 
 def merge_parameters(request: ChatRequest) -> dict[str, ParameterValue]:

@@ -20,6 +20,8 @@ class ChatMessage:
 
     role: str
     content: str
+    images: tuple[bytes, ...] = ()
+    """Whole files: PNG, JPEG, GIF or WebP."""
 
 
 @dataclass(frozen=True, slots=True)

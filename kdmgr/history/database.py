@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,11 +38,18 @@ class Database:
     def __init__(
         self,
         path: Path,
+        migrations: Sequence[str] = MIGRATIONS,
         *,
+        name: str = "the history",
+        private: bool = False,
         note: Callable[[str], None] = lambda sentence: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`private` keeps the file from other users of the machine."""
         self.path = path
+        self._migrations = migrations
+        self._name = name
+        self._private = private
         self._note = note
         self._now = now
 
@@ -64,7 +72,7 @@ class Database:
             raise StorageFailed(f"cannot write to {self.path.parent}: {error.strerror or error}") from error
         except sqlite3.Error as error:
             raise StorageFailed(
-                f"the history at {self.path} cannot be used: {error}", hint="is another kdmgr writing to it for long?"
+                f"{self._name} at {self.path} cannot be used: {error}", hint="is another kdmgr writing to it for long?"
             ) from error
 
     def exists(self) -> bool:
@@ -76,6 +84,9 @@ class Database:
             return work(connection)
 
     def _connect(self) -> sqlite3.Connection:
+        if self._private:
+            # SQLite gives its other files the same mode.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self.path, timeout=BUSY_S)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -88,15 +99,15 @@ class Database:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
+        if version > len(self._migrations):
             raise StorageFailed(f"{self.path} was written by a newer kdmgr", hint="update kdmgr to read it")
-        if version == len(MIGRATIONS):
+        if version == len(self._migrations):
             return
         # Two kdmgr may meet here: the second waits for the first, and finds nothing left to do.
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            for number, script in enumerate(self._migrations[version:], version + 1):
                 for statement in script.split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
@@ -106,7 +117,7 @@ class Database:
         aside = self.path.with_name(f"{self.path.name}.damaged-{self._now():%Y%m%d-%H%M%S}")
         with suppress(FileNotFoundError):  # another kdmgr was faster
             self.path.replace(aside)
-            self._note(f"the history was damaged: it is now {aside}, and a new one begins")
+            self._note(f"{self._name} was damaged: it is now {aside}, and a new one begins")
         for suffix in ("-wal", "-shm"):
             with suppress(OSError):
                 self.path.with_name(self.path.name + suffix).unlink()

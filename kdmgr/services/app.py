@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
     from kdmgr.engines.ollama import OllamaEngine
-    from kdmgr.engines.protocol import Engine, EngineStatus, ParameterValue
+    from kdmgr.engines.protocol import Engine, EngineStatus
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.history.chat_records import ChatRecord
     from kdmgr.history.history import History
     from kdmgr.models.fetch_model import ModelFetcher
     from kdmgr.models.hub import Hub
     from kdmgr.models.hub_index import HubIndex
     from kdmgr.models.ollama_registry import OllamaRegistry
     from kdmgr.models.web import Web
-    from kdmgr.services.chatting import ChatSession
+    from kdmgr.services.chatting import ChatSession, ChatSettings
     from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.engine_room import EngineRoom
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.import_form import ImportForm
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from kdmgr.services.receipts import Receipts
     from kdmgr.services.recording import Recorder
     from kdmgr.services.rows import Assessment, ModelRow
+    from kdmgr.services.saved_chats import SavedChats
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
     from kdmgr.services.teachers import TeacherFit
@@ -234,6 +237,21 @@ class Services:
         from kdmgr.services.recording import Recorder
 
         return Recorder(self.history, self.server_models, lambda: detect(self.paths, self._env), find_runner)
+
+    @cached_property
+    def engine_room(self) -> EngineRoom:
+        """The embedded engine that saved chats share."""
+        from kdmgr.services.engine_room import EngineRoom
+
+        return EngineRoom(self.embedded_engine)
+
+    @cached_property
+    def saved_chats(self) -> SavedChats:
+        """What was said."""
+        from kdmgr.history.chats import ChatStore
+        from kdmgr.services.saved_chats import SavedChats
+
+        return SavedChats(ChatStore(self.paths.chats, note=self.history_notes.append))
 
     def observed(self, engine: Engine) -> Engine:
         """The same engine; what it loads and how fast it answers is written down."""
@@ -454,10 +472,12 @@ class Services:
         engine: str = "auto",
         n_ctx: int | None = None,
         cache_type: str | None = None,
-        system: str | None = None,
-        parameters: Mapping[str, ParameterValue] | None = None,
+        settings: ChatSettings | None = None,
+        keep: bool = False,
+        resume: ChatRecord | None = None,
     ) -> ChatSession:
-        """A conversation, on the engine that serves the model best."""
+        """A conversation, on the engine that serves the model best; saved if `keep`."""
+        from kdmgr.services.chatting import ChatSettings
         from kdmgr.services.conversations import open_chat
 
         return await open_chat(
@@ -466,8 +486,9 @@ class Services:
             engine=self.settings.engine if engine == "auto" else engine,
             n_ctx=n_ctx or self.settings.n_ctx,
             cache_type=cache_type or self.settings.cache_type,
-            system=system,
-            parameters=parameters or {},
+            settings=settings or ChatSettings(),
+            keep=keep,
+            resume=resume,
         )
 
     def ollama_engine(self) -> OllamaEngine:

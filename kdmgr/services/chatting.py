@@ -1,17 +1,40 @@
-"""Chats: find the model, choose what runs it, keep the conversation."""
+"""One conversation: what was said, what the next question is asked with, and keeping it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatRequest, ChatStats, Engine, EngineModel
+from kdmgr.errors import KdmgrError
+from kdmgr.history.chat_records import DONE, FAILED, STOPPED, Figures, TurnRecord
+from kdmgr.services.chat_keeping import now
+from kdmgr.services.images import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kdmgr.engines.protocol import ParameterValue
+    from kdmgr.engines.protocol import LoadedModel, ParameterValue
+    from kdmgr.services.chat_keeping import ChatKeeper
+
+SAVE_EVERY_S = 2.0
+"""Seconds between two times that an answer is written down while it streams."""
+PLACE_S = 2.0
+"""Seconds that an engine gets to say where the model is."""
+
+
+@dataclass
+class ChatSettings:
+    """What a question is asked with; changes hold from the next one on."""
+
+    system: str | None = None
+    """None: the model's own."""
+    think: bool | None = None
+    parameters: Mapping[str, ParameterValue] | None = None
 
 
 class ChatSession:
@@ -27,63 +50,158 @@ class ChatSession:
         cache_type: str | None = None,
         history: tuple[ChatMessage, ...] = (),
         warnings: tuple[str, ...] = (),
-        parameters: Mapping[str, ParameterValue] | None = None,
+        settings: ChatSettings | None = None,
+        turns: Sequence[TurnRecord] = (),
+        keeper: ChatKeeper | None = None,
+        sees_images: bool | None = None,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
         self.engine_name = engine.name
         self.model_name = model.name
         self.reason = reason
         self.n_ctx = n_ctx
         self.warnings = warnings
-        self.think: bool | None = None
+        self.settings = settings or ChatSettings()
+        self.keeper = keeper
+        self.sees_images = sees_images
+        """None: nobody has told."""
+        self.turns = list(turns)
+        """What was asked and answered, failed answers too."""
         self._engine = engine
         self._model = model
         self._cache_type = cache_type
-        self._parameters = dict(parameters or {})
         self._opening = history
-        self._messages = list(history)
+        self._save_every_s = save_every_s
+        self._pictures: dict[str, bytes] = {}
+
+    @property
+    def own_system(self) -> str | None:
+        """The model's own system prompt; None where only its server knows."""
+        return self._model.system
 
     @property
     def messages(self) -> tuple[ChatMessage, ...]:
         """The conversation so far, the model's own opening included."""
-        return tuple(self._messages)
+        messages = list(self._opening)
+        for turn in self.turns:
+            if turn.counts:
+                question = ChatMessage("user", turn.question, self._contents(turn.images))
+                messages += [question, ChatMessage("assistant", turn.answer)]
+        return tuple(messages)
 
-    async def send(self, text: str) -> AsyncGenerator[ChatEvent, None]:
-        """Ask, and stream the answer; ends with one `ChatStats`.
+    async def send(self, text: str, images: tuple[str, ...] = ()) -> AsyncGenerator[ChatEvent, None]:
+        """Ask, and stream the answer; ends with one `ChatStats`. `images` are paths.
 
         Closing the stream stops the answer; what had come of it stays in the conversation. When the
-        engine fails, the question is taken out again, so that it can be asked once more.
+        engine fails, the turn is no part of the conversation, so that it can be asked once more.
         """
-        question = ChatMessage("user", text)
-        request = ChatRequest(
-            model=self._model,
-            messages=(*self._messages, question),
-            n_ctx=self.n_ctx,
-            cache_type=self._cache_type,
-            think=self.think,
-            parameters=self._parameters,
-        )
+        await self._load_pictures(images)
+        request = self._request((*self.messages, ChatMessage("user", text, self._contents(images))))
+        turn = self._begin(text, images)
         answer: list[str] = []
+        thinking: list[str] = []
+        saved = monotonic()
         try:
             async with aclosing(self._engine.chat(request)) as events:
                 async for event in events:
                     if isinstance(event, ChatDelta):
                         answer.append(event.text)
+                        thinking.append(event.thinking)
+                        if monotonic() - saved >= self._save_every_s:
+                            saved = monotonic()
+                            self._keep(replace(turn, answer="".join(answer), thinking="".join(thinking)))
                     elif isinstance(event, ChatStats):
                         self.n_ctx = event.n_ctx or self.n_ctx
-                        self._keep(question, answer)
-                        answer.clear()
+                        turn = replace(turn, state=DONE, figures=Figures(**asdict(event)))
                     yield event
+        except KdmgrError as error:
+            turn = replace(turn, state=FAILED, error=error.message)
+            raise
         finally:
-            self._keep(question, answer)
+            state = STOPPED if turn.figures is None and turn.state != FAILED else turn.state
+            self._end(replace(turn, state=state, answer="".join(answer), thinking="".join(thinking)))
+
+    def drop_from(self, at: int) -> None:
+        """Take the turns from `at` on out of the conversation: they are asked again."""
+        dropped, self.turns = self.turns[at:], self.turns[:at]
+        if self.keeper is not None and dropped:
+            self.keeper.replace(dropped)
+
+    def branch(self, at: int) -> None:
+        """Go on from before turn `at` in a chat of its own; the one so far stays saved as it is."""
+        kept = self.turns[:at]
+        self.turns = self.keeper.begin_anew(kept) if self.keeper is not None else kept
 
     def reset(self) -> None:
-        """Forget the conversation, keep the model loaded."""
-        self._messages = list(self._opening)
+        """Begin anew, keep the model loaded; what was said stays saved."""
+        self.branch(0)
+
+    def change(self, settings: ChatSettings) -> None:
+        """Other settings from the next question on."""
+        self.settings = settings
+        if self.keeper is not None:
+            self.keeper.change(system=settings.system, think=settings.think, parameters=dict(settings.parameters or {}))
+
+    async def find_placement(self) -> LoadedModel | None:
+        """How much memory the loaded model takes where; None when the engine does not say so in time."""
+        try:
+            async with asyncio.timeout(PLACE_S):
+                loaded = await self._engine.loaded_models()
+        except (KdmgrError, TimeoutError):
+            return None
+        name = self._model.name.lower()
+        return next((model for model in loaded if model.name.lower() == name), None)
 
     async def close(self) -> None:
         """Stop what was started for this chat."""
-        await self._engine.close()
+        try:
+            await self._engine.close()
+        finally:
+            if self.keeper is not None:
+                await self.keeper.close()
 
-    def _keep(self, question: ChatMessage, answer: list[str]) -> None:
-        if answer:
-            self._messages += [question, ChatMessage("assistant", "".join(answer))]
+    async def _load_pictures(self, images: tuple[str, ...]) -> None:
+        """Read what is to be sent. A picture of an earlier question that is gone is left out, a new one is not."""
+        for path in images:
+            self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
+        for path in {path for turn in self.turns for path in turn.images} - self._pictures.keys():
+            with suppress(KdmgrError):
+                self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
+
+    def _contents(self, images: tuple[str, ...]) -> tuple[bytes, ...]:
+        return tuple(self._pictures[path] for path in images if path in self._pictures)
+
+    def _request(self, messages: tuple[ChatMessage, ...]) -> ChatRequest:
+        settings, model = self.settings, self._model
+        if settings.system is not None:
+            model = replace(model, system=settings.system)
+        return ChatRequest(
+            model=model,
+            messages=messages,
+            n_ctx=self.n_ctx,
+            cache_type=self._cache_type,
+            think=settings.think,
+            parameters=settings.parameters or {},
+        )
+
+    def _begin(self, text: str, images: tuple[str, ...]) -> TurnRecord:
+        turn = TurnRecord(
+            at=now(),
+            question=text,
+            model=self.model_name,
+            engine=self.engine_name,
+            images=images,
+            system=self.settings.system,
+            parameters=dict(self.settings.parameters or {}),
+        )
+        self.turns.append(turn)
+        self._keep(turn)
+        return turn
+
+    def _end(self, ended: TurnRecord) -> None:
+        self.turns = [ended if turn.key == ended.key else turn for turn in self.turns]
+        self._keep(ended)
+
+    def _keep(self, turn: TurnRecord) -> None:
+        if self.keeper is not None:
+            self.keeper.save(turn)

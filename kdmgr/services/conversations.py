@@ -1,20 +1,22 @@
-"""Which engine a chat runs on."""
+"""Opening a chat: which engine it runs on, and what it goes on with."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdmgr.engines.choose import choose
 from kdmgr.engines.protocol import EngineModel
 from kdmgr.errors import KdmgrError, NotFound
-from kdmgr.refs import ModelRef, parse_ollama_name
-from kdmgr.services.chatting import ChatSession
+from kdmgr.history.chat_records import ChatRecord
+from kdmgr.refs import FileRef, ModelRef, parse_ollama_name
+from kdmgr.services.chat_keeping import ChatKeeper, now
+from kdmgr.services.chatting import ChatSession, ChatSettings
 from kdmgr.services.opening import OpenedModel, engine_model, server_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kdmgr.engines.protocol import Engine, ParameterValue
+    from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.services.app import Services
 
 
@@ -25,10 +27,11 @@ async def open_chat(
     engine: str,
     n_ctx: int | None,
     cache_type: str | None,
-    system: str | None,
-    parameters: Mapping[str, ParameterValue],
+    settings: ChatSettings,
+    keep: bool,
+    resume: ChatRecord | None,
 ) -> ChatSession:
-    """Choose an engine for `ref` and open a session on it.
+    """Choose an engine for `ref` and open a session on it; go on with the saved chat `resume` if there is one.
 
     Raises what opening the file raised when no engine has the model, so that the reason is the real one.
     """
@@ -40,44 +43,81 @@ async def open_chat(
         raise problem or NotFound(f"no model named {ref} is installed")
     choice = choose(engine, statuses, server_has_model=on_server, file_at_hand=opened is not None)
     if choice.engine == "ollama":
-        model = EngineModel(name or str(ref), system=system)
-        return ChatSession(
-            services.observed(services.ollama_engine()),
-            model,
+        server = services.ollama_engine()
+        session = ChatSession(
+            services.observed(server),
+            EngineModel(name or str(ref)),
             reason=choice.reason,
             n_ctx=n_ctx,
-            parameters=parameters,
+            settings=settings,
+            sees_images=await _sees_images(server, name or str(ref)),
         )
-    assert opened is not None
-    return _embedded_session(
-        services.observed(services.embedded_engine()), opened, choice.reason, n_ctx, cache_type, system, parameters
-    )
+    else:
+        assert opened is not None
+        session = _embedded_session(services, opened, choice.reason, n_ctx, cache_type, settings, shared=keep)
+    if keep:
+        asked = (n_ctx, cache_type)
+        await asyncio.to_thread(_keep, services, session, ref, asked, resume)
+    return session
 
 
 def _embedded_session(
-    engine: Engine,
+    services: Services,
     opened: OpenedModel,
     reason: str,
     n_ctx: int | None,
     cache_type: str | None,
-    system: str | None,
-    parameters: Mapping[str, ParameterValue],
+    settings: ChatSettings,
+    *,
+    shared: bool,
 ) -> ChatSession:
-    from dataclasses import replace
-
     model, history, warnings = engine_model(opened)
-    if system is not None:
-        model = replace(model, system=system)
     return ChatSession(
-        engine,
+        services.observed(services.engine_room.borrow() if shared else services.embedded_engine()),
         model,
         reason=reason,
         n_ctx=n_ctx or _default_context(opened, model),
         cache_type=cache_type,
         history=history,
         warnings=warnings,
-        parameters=parameters,
+        settings=settings,
+        sees_images=False,
     )
+
+
+async def _sees_images(server: OllamaEngine, name: str) -> bool | None:
+    """Whether the server says so; None of one that does not tell."""
+    try:
+        capabilities = (await server.show(name)).capabilities
+    except KdmgrError:
+        return None
+    return "vision" in capabilities if capabilities else None
+
+
+def _keep(
+    services: Services,
+    session: ChatSession,
+    ref: ModelRef,
+    asked: tuple[int | None, str | None],
+    resume: ChatRecord | None,
+) -> None:
+    """Have the session saved, and give it the turns of the chat it goes on with."""
+    settings, written = session.settings, str(ref.path.absolute()) if isinstance(ref, FileRef) else str(ref)
+    at = now()
+    record = resume or ChatRecord("", session.model_name, written, session.engine_name, at, at)
+    record = replace(
+        record,
+        model=session.model_name,
+        ref=written,
+        engine=session.engine_name,
+        n_ctx=asked[0],
+        cache_type=asked[1],
+        system=settings.system,
+        think=settings.think,
+        parameters=dict(settings.parameters or {}),
+    )
+    session.keeper = ChatKeeper(services.saved_chats.store, record)
+    session.turns = services.saved_chats.turns(record) if resume is not None else []
 
 
 def _default_context(opened: OpenedModel, model: EngineModel) -> int:

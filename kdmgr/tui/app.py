@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.tui.commands import KeyCommands, ModelCommands
 from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.students import StudentsScreen
@@ -57,6 +58,7 @@ class KdmgrApp(App[None]):
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
         super().__init__()
         self.services = services
+        self.chats = OpenChats(self)
         self._badges: dict[str, str] = {}
         for known in build_themes():
             self.register_theme(known)
@@ -77,10 +79,6 @@ class KdmgrApp(App[None]):
     async def follow_transfers(self) -> None:
         """The queue of pulls and imports lives as long as the app."""
         await TransferWatch(self).follow()
-
-    async def on_unmount(self) -> None:
-        """Stop what is being transferred; what has come is kept."""
-        await self.services.transfers.close()
 
     @on(ModelsChanged)
     def _tell_lists(self) -> None:
@@ -115,6 +113,11 @@ class KdmgrApp(App[None]):
         if isinstance(self.screen, StudentsScreen):
             self.screen.reveal_name(message.name)
 
+    async def on_unmount(self) -> None:
+        """Stop what runs: what was said is saved, and what has come is kept."""
+        await self.chats.close_all()
+        await self.services.transfers.close()
+
     @on(TopLine.Chosen)
     def _go_to_tab(self, message: TopLine.Chosen) -> None:
         self.action_go(message.mode)
@@ -124,8 +127,8 @@ class KdmgrApp(App[None]):
         self.switch_mode(mode)
 
     @on(ChatAsked)
-    def _open_chat(self, message: ChatAsked) -> None:
-        self.push_screen(ChatScreen(self.services, message))
+    async def _open_chat(self, message: ChatAsked) -> None:
+        await self.chats.begin(message)
 
     def action_import_file(self) -> None:
         """The form of imports, over whatever is shown."""
@@ -169,19 +172,22 @@ class KdmgrApp(App[None]):
 
     def _at_stake(self) -> str:
         """Sentences about what leaving would stop."""
-        streaming = any(isinstance(screen, ChatScreen) and screen.streaming for screen in self.open_screens())
-        sentences = ["An answer is still streaming."] if streaming else []
+        n_streaming = len(self.chats.streaming)
+        sentences = ["An answer is still streaming."] if n_streaming == 1 else []
+        sentences += [f"{n_streaming} answers are still streaming."] if n_streaming > 1 else []
         transfers = describe_running(self.services.transfers.states())
         return " ".join([*sentences, transfers] if transfers else sentences)
 
 
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
+    from kdmgr.tui.screens.chats import ChatsScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.import_ import ImportScreen
     from kdmgr.tui.screens.modelfile import ModelfileScreen
     from kdmgr.tui.screens.transfers import TransfersScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
+    from kdmgr.tui.widgets.chat_table import ChatTable
     from kdmgr.tui.widgets.file_picker import GgufTree
     from kdmgr.tui.widgets.filter_input import FilterInput
     from kdmgr.tui.widgets.modelfile_area import ModelfileArea
@@ -191,7 +197,8 @@ def help_sections() -> tuple[Section, ...]:
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
-        Section("Chat", (ChatInput, ChatScreen)),
+        Section("Chats", (ChatTable, ChatsScreen)),
+        Section("In a chat", (ChatInput, ChatScreen)),
         Section("Transfers", (TransferTable, TransfersScreen)),
         Section("Import", (GgufTree, ImportScreen)),
         Section("Modelfile", (ModelfileArea, ModelfileScreen)),

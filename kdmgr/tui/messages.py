@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
+    from kdmgr.history.chat_records import ChatRecord
     from kdmgr.services.rows import ModelRow
 
 
@@ -77,6 +78,15 @@ class AssessingDone(Message):
     """Every header that could be read has been."""
 
     generation: int
+
+
+@dataclass
+class SavedChatsFound(Message):
+    """The saved chats in which the words of `query` stand; or why they could not be read."""
+
+    query: str
+    chats: list[ChatRecord]
+    error: KdmgrError | None = None
 
 
 @dataclass

@@ -25,6 +25,12 @@ def _open_students(services: AppServices) -> Screen[Any]:
     return StudentsScreen(services)
 
 
+def _open_chats(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.chats import ChatsScreen
+
+    return ChatsScreen(services)
+
+
 def _open_transfers(services: AppServices) -> Screen[Any]:
     from kdmgr.tui.screens.transfers import TransfersScreen
 
@@ -33,6 +39,7 @@ def _open_transfers(services: AppServices) -> Screen[Any]:
 
 PLACES = (
     Place("students", "Students", _open_students),
+    Place("chats", "Chats", _open_chats),
     Place("transfers", "Transfers", _open_transfers),
 )
 HOME = PLACES[0].mode

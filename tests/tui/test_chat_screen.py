@@ -12,11 +12,15 @@ from textual.widgets import Collapsible, Markdown
 
 from kdmgr.engines.protocol import ChatDelta, ModelLoading
 from kdmgr.errors import EngineFailed, ServerUnreachable
+from kdmgr.services.live_entries import Phase
 from kdmgr.tui.app import KdmgrApp
-from kdmgr.tui.screens.chat import GRACE_S, ChatScreen, Phase
+from kdmgr.tui.screens.chat import GRACE_S, ChatScreen
+from kdmgr.tui.screens.chats import ChatsScreen
 from kdmgr.tui.widgets.turns import Answer, Note, Question
+from tests.support.chat_engine import Script, stats
 from tests.tui.conftest import make_services
-from tests.tui.fakes import FakeChat, FakeServices, Script, stats
+from tests.tui.fakes import FakeServices
+from tests.tui.fakes_chats import FakeChat
 from tests.tui.looking import screen_text, until
 
 
@@ -117,17 +121,26 @@ async def test_escape_stops_the_answer_and_then_leaves() -> None:
         assert isinstance(on.app.screen, ChatScreen), "an Escape that comes a moment too late leaves nothing"
         await on.pilot.pause(GRACE_S)
         await on.pilot.press("escape")
-        await until(on.pilot, lambda: not isinstance(on.app.screen, ChatScreen))
-        await until(on.pilot, lambda: on.chat.closed)
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatsScreen))
+        assert not on.chat.closed
 
 
-async def test_leaving_in_the_middle_closes_everything() -> None:
+async def test_a_chat_goes_on_while_the_user_is_elsewhere() -> None:
     async with chatting(Script(pieces("again "), pause=0.01, endless=True)) as on:
+        screen = on.screen
         await on.ask("go", wait=False)
         await until(on.pilot, lambda: "again" in on.text())
-        on.screen.dismiss()
-        await until(on.pilot, lambda: on.chat.closed)
+        await on.pilot.press("f2")
+        await until(on.pilot, lambda: "2 Chats •1" in on.text())
+        before = screen.chat.meter.n_tokens
+        await until(on.pilot, lambda: screen.chat.meter.n_tokens > before + 20)
+        assert screen._clock is None, "nothing is drawn while nobody looks"
+        await on.pilot.press("f3")
+        await until(on.pilot, lambda: on.app.screen is screen and "in in in" in on.text())
+        await on.pilot.press("escape")
+        await on.end()
         assert on.chat.n_stopped == 1
+        assert "2 Chats •" not in on.text() and "stopped after" in on.text()
 
 
 async def test_an_engine_that_dies_is_told_in_place_and_can_be_asked_again() -> None:
@@ -279,7 +292,6 @@ async def test_a_new_chat_begins_anew() -> None:
         await on.ask("hello")
         await on.pilot.press("ctrl+n")
         await on.pilot.pause()
-        assert on.chat.n_resets == 1
         assert not on.screen.query(Question) and not on.screen.query(Answer)
         assert "0 / 4096" in on.text()
 
@@ -289,9 +301,8 @@ async def test_a_new_chat_stops_the_answer_first() -> None:
         await on.ask("hello", wait=False)
         await until(on.pilot, lambda: "again" in on.text())
         await on.pilot.press("ctrl+n")
-        await until(on.pilot, lambda: on.chat.n_resets == 1)
-        await on.pilot.pause()
-        assert on.chat.n_stopped == 1 and not on.screen.query(Answer)
+        await until(on.pilot, lambda: on.screen.phase is Phase.READY and not on.screen.query(Answer))
+        assert on.chat.n_stopped == 1
 
 
 async def test_the_last_answer_is_copied() -> None:
@@ -346,7 +357,7 @@ async def test_quitting_asks_only_while_an_answer_streams() -> None:
         await until(on.pilot, lambda: "Leave kdmgr?" in on.text())
         await on.pilot.press("n")
         await on.pilot.pause()
-        assert isinstance(on.app.screen, ChatScreen) and on.screen.streaming
+        assert isinstance(on.app.screen, ChatScreen) and on.screen.chat.streaming
         await on.pilot.press("ctrl+q")
         await until(on.pilot, lambda: "Leave kdmgr?" in on.text())
         await on.pilot.press("y")

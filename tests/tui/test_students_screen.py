@@ -32,9 +32,7 @@ class Opened:
 
     @property
     def screen(self) -> StudentsScreen:
-        screen = self.app.screen_stack[0]
-        assert isinstance(screen, StudentsScreen)
-        return screen
+        return next(screen for screen in self.app.open_screens() if isinstance(screen, StudentsScreen))
 
     @property
     def names(self) -> list[str]:

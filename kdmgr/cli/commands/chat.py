@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from kdmgr.cli.console import Console
     from kdmgr.engines.protocol import ChatStats
-    from kdmgr.services.chatting import ChatSession
+    from kdmgr.history.chat_records import ChatRecord
+    from kdmgr.services.app import Services
+    from kdmgr.services.chatting import ChatSession, ChatSettings
 
 INTERRUPTED = 130
 _HELP = "/new starts over, /bye leaves; Ctrl-C stops an answer"
@@ -36,6 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answer")
     parser.add_argument("-n", "--predict", type=int, metavar="N", help="stop after this many tokens")
     parser.add_argument("--think", action=argparse.BooleanOptionalAction, help="let a thinking model think, or not")
+    parser.add_argument(
+        "--resume", metavar="ID|last", help="go on with a saved chat: by its number, or the last with this model"
+    )
+    parser.add_argument("--no-save", action="store_true", help="do not keep this chat")
     parser.add_argument("--quiet", action="store_true", help="only the answer")
 
 
@@ -57,30 +63,59 @@ def _read_prompt(words: list[str]) -> str | None:
     return None
 
 
-async def _chat(services: object, args: argparse.Namespace, prompt: str | None, console: Console) -> int:
-    from kdmgr.services.app import Services
-
-    assert isinstance(services, Services)
-    parameters = {"temperature": args.temperature, "seed": args.seed, "num_predict": args.predict}
+async def _chat(services: Services, args: argparse.Namespace, prompt: str | None, console: Console) -> int:
+    resume = None if args.resume is None else services.saved_chats.require(args.resume, model=args.model)
     session = await services.open_chat(
         args.model,
         engine=args.engine,
-        n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
-        cache_type=args.cache_type,
-        system=args.system,
-        parameters={key: value for key, value in parameters.items() if value is not None},
+        n_ctx=_read_context(args, resume),
+        cache_type=args.cache_type or (resume.cache_type if resume else None),
+        settings=_read_settings(args, resume),
+        keep=not args.no_save,
+        resume=resume,
     )
-    session.think = args.think
     if not args.quiet:
         console.note(f"{session.model_name} on {session.engine_name}: {session.reason}")
         for warning in session.warnings:
             console.note(f"warning: {warning}")
+        if resume is not None:
+            console.note(f"going on with chat {resume.id}, {resume.title!r}: {len(session.turns)} turns so far")
     try:
         if prompt is not None:
             return await _answer(session, prompt, console, quiet=args.quiet)
         return await _converse(session, console, quiet=args.quiet)
     finally:
         await session.close()
+        _tell_of_saving(services, session, console)
+
+
+def _read_context(args: argparse.Namespace, resume: ChatRecord | None) -> int | None:
+    if args.ctx_size is not None:
+        return parse_count(args.ctx_size)
+    return resume.n_ctx if resume else None
+
+
+def _read_settings(args: argparse.Namespace, resume: ChatRecord | None) -> ChatSettings:
+    """What was asked for now wins over what the saved chat had."""
+    from kdmgr.services.chatting import ChatSettings
+
+    asked = {"temperature": args.temperature, "seed": args.seed, "num_predict": args.predict}
+    parameters = {name: value for name, value in asked.items() if value is not None}
+    if resume is None:
+        return ChatSettings(args.system, args.think, parameters)
+    return ChatSettings(
+        resume.system if args.system is None else args.system,
+        resume.think if args.think is None else args.think,
+        {**resume.parameters, **parameters},
+    )
+
+
+def _tell_of_saving(services: Services, session: ChatSession, console: Console) -> None:
+    for note in services.history_notes:
+        console.note(f"note: {note}")
+    problem = session.keeper.problem if session.keeper else None
+    if problem is not None:
+        console.note(f"warning: this chat is not saved: {problem.message}")
 
 
 async def _converse(session: ChatSession, console: Console, *, quiet: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdmgr.engines.conversation import encodable, merge_parameters, read_count, write_messages
 from kdmgr.engines.protocol import ChatMessage, ChatRequest, ParameterValue
+from kdmgr.errors import UsageError
 
 # Ollama's name → llama.cpp's (tools/server/README.md).
 _SAMPLING = {
@@ -28,7 +29,7 @@ _ALWAYS: dict[str, object] = {
 
 def build_chat(request: ChatRequest, n_ctx: int) -> dict[str, object]:
     """The body of a chat completion."""
-    body = {"messages": write_messages(request), **_ALWAYS, **_sampling(request, n_ctx)}
+    body = {"messages": write_messages(request, _refuse_images), **_ALWAYS, **_sampling(request, n_ctx)}
     if request.think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": request.think}
     return body
@@ -37,6 +38,12 @@ def build_chat(request: ChatRequest, n_ctx: int) -> dict[str, object]:
 def build_completion(request: ChatRequest, n_ctx: int) -> dict[str, object]:
     """The body of a completion without any template: the text of the conversation is the prompt."""
     return {"prompt": encodable(join_texts(request.messages)), **_ALWAYS, **_sampling(request, n_ctx)}
+
+
+def _refuse_images(message: dict[str, object], images: tuple[bytes, ...]) -> None:
+    raise UsageError(
+        "the embedded engine does not take pictures", hint="run the model through Ollama: it reads the projector"
+    )
 
 
 def join_texts(messages: tuple[ChatMessage, ...]) -> str:

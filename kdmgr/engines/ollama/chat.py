@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.engines.conversation import encodable, merge_parameters, write_messages
@@ -22,7 +23,7 @@ def chat_body(request: ChatRequest) -> dict[str, Any]:
     """
     body: dict[str, Any] = {
         "model": request.model.name,
-        "messages": write_messages(request),
+        "messages": write_messages(request, _add_images),
         "stream": True,
         "options": _options(request),
     }
@@ -59,6 +60,10 @@ def read_stats(reply: Mapping[str, Any], *, ttft_s: float | None, n_ctx: int | N
         n_ctx=n_ctx,
         stop_reason="length" if reply.get("done_reason") == "length" else "stop",
     )
+
+
+def _add_images(message: dict[str, Any], images: tuple[bytes, ...]) -> None:
+    message["images"] = [b64encode(image).decode() for image in images]
 
 
 def _options(request: ChatRequest) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class FilterInput(Input):
     class Left(Message):
         """Done typing; the filter stays."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(placeholder="filter by name, quant, teacher, fit …", id=id, compact=True)
+    def __init__(self, *, placeholder: str = "filter by name, quant, teacher, fit …", id: str | None = None) -> None:
+        super().__init__(placeholder=placeholder, id=id, compact=True)
         self.cursor_blink = False
         self.display = False
 

@@ -6,12 +6,11 @@ from collections import deque
 
 from textual.content import Content
 
+from kdmgr.services.live_chat import NEARLY_FULL
 from kdmgr.tui.bars import share_bar, sparkline
 from kdmgr.tui.widgets.drawn import MUTED, Drawn
 from kdmgr.units import format_count
 
-NEARLY_FULL = 0.85
-"""Share of the context from which on the meter warns."""
 _SAMPLES = 24
 _SHORTEST = 4
 _METER_WIDTH = 12

@@ -1,0 +1,70 @@
+"""Chats in words: what lists, titles and read-outs say. Pure, and safe to show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdmgr.history.chat_records import DONE, FAILED, STOPPED
+from kdmgr.services.live_entries import LiveTurn, Phase
+from kdmgr.services.saved_chats import read_stats
+from kdmgr.tui.words import describe_loading, describe_rate, describe_stats, describe_stop, one_line
+
+if TYPE_CHECKING:
+    from kdmgr.services.live_chat import LiveChat
+
+_PHASES = {
+    Phase.OPENING: "opening the model …",
+    Phase.READY: "ready",
+    Phase.ANSWERING: "waiting for the first token …",
+    Phase.STOPPING: "stopping …",
+    Phase.FAILED: "not open: Enter tries again",
+}
+STATES = {
+    Phase.OPENING: ("◌", "opening", ""),
+    Phase.READY: ("●", "open", "$success"),
+    Phase.ANSWERING: ("▸", "answering", "$accent"),
+    Phase.STOPPING: ("▸", "stopping", "$accent"),
+    Phase.FAILED: ("✘", "not open", "$error"),
+}
+"""A sign, a word and a colour for a list."""
+
+
+def describe_status(chat: LiveChat, others: int = 0) -> str:
+    """What a chat does now. `others` answer on an engine that gives one answer at a time."""
+    if chat.phase is Phase.ANSWERING and chat.loading is not None and not chat.meter.n_tokens:
+        return describe_loading(chat.loading.fraction)
+    if chat.phase is Phase.ANSWERING and chat.meter.n_tokens:
+        return describe_rate(chat.meter.tok_s, chat.meter.n_tokens, counted=chat.meter.counted)
+    if chat.phase is Phase.ANSWERING and others:
+        return "waiting: the embedded engine gives one answer at a time, and another chat has it"
+    return _PHASES[chat.phase]
+
+
+def describe_ending(turn: LiveTurn) -> str:
+    """The figures below an answer, or why there are none."""
+    record = turn.record
+    stats = read_stats(record) if record else None
+    if stats is not None:
+        return describe_stats(stats)
+    if turn.n_tokens:
+        return describe_stop(turn.n_tokens, counted=turn.counted)
+    if record is None or record.state == DONE:
+        return ""
+    if record.state == FAILED:
+        return one_line(f"failed: {record.error or 'without a reason'}")
+    return "stopped" if record.state == STOPPED else "cut off: kdmgr ended before the answer did"
+
+
+def describe_images(images: tuple[str, ...]) -> str:
+    """The names of the files that went along."""
+    return one_line(", ".join(Path(path).name for path in images))
+
+
+def describe_time(at: str, now: datetime) -> str:
+    """`14:03` today, `Mon 14:03` within a week, else the date."""
+    then = datetime.fromisoformat(at).astimezone(now.tzinfo)
+    if then.date() == now.date():
+        return then.strftime("%H:%M")
+    return then.strftime("%a %H:%M" if (now.date() - then.date()).days < 7 else "%Y-%m-%d")

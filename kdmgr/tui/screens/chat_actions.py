@@ -1,0 +1,201 @@
+"""What can be done in a chat beside asking: editing a question, copying, exporting, pictures, settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import getters, on, work
+from textual.screen import Screen
+
+from kdmgr.errors import KdmgrError
+from kdmgr.services.chat_export import suggest_name
+from kdmgr.services.code_blocks import find_code
+from kdmgr.services.images import Picture, read_picture
+from kdmgr.tui.widgets.chat_input import ChatInput
+from kdmgr.tui.widgets.conversation import Conversation
+from kdmgr.tui.words import many_lines, one_line
+
+if TYPE_CHECKING:
+    from kdmgr.services.chatting import ChatSettings
+    from kdmgr.services.live_chat import LiveChat
+
+
+class ChatActions(Screen[None]):
+    """Part of the chat's screen."""
+
+    conversation = getters.query_one(Conversation)
+    box = getters.query_one(ChatInput)
+
+    def __init__(self, chat: LiveChat) -> None:
+        super().__init__()
+        self.chat = chat
+        self.editing: int | None = None
+        """Which question is being edited."""
+        self.pictures: list[Picture] = []
+        """What goes along with the next question."""
+        self._copied = (0, 0)
+
+    # Editing
+
+    def edit(self, at: int) -> None:
+        """Put question `at` into the box; past the last one, none."""
+        turns = self.chat.turns
+        if self.chat.streaming or not turns or at < 0:
+            return
+        if at >= len(turns):
+            self.end_editing()
+            self.box.clear()
+            return
+        self.editing = at
+        self.box.editing = True
+        self.box.text = many_lines(turns[at].question)
+        self.box.move_cursor(self.box.document.end)
+        later = len(turns) - 1 - at
+        kept = f", the {later} later turn{'s' if later > 1 else ''} stay in a chat of their own" if later else ""
+        self.box.border_title = f"question {at + 1} of {len(turns)}: Enter asks it anew{kept}"
+        self.box.border_subtitle = "Esc: leave it as it is"
+        self.box.add_class("-editing")
+        self.conversation.mark(turns[at])
+        self.box.focus()
+
+    def end_editing(self) -> None:
+        """Back to the next question."""
+        self.editing = None
+        self.box.editing = False
+        self.box.border_title = self.box.border_subtitle = None
+        self.box.remove_class("-editing")
+        self.conversation.mark(None)
+
+    # Pictures
+
+    def action_attach(self) -> None:
+        """Ask for the path of a picture."""
+        from kdmgr.tui.screens.ask_path import AskPathScreen
+
+        if self._can_see():
+            question = AskPathScreen("Send a picture along", "", "PNG, JPEG, GIF or WebP")
+            self.app.push_screen(question, self._attach_chosen)
+
+    def _attach_chosen(self, path: str | None) -> None:
+        if path:
+            self.attach(path)
+
+    @on(ChatInput.ImagePasted)
+    def _attach_pasted(self, event: ChatInput.ImagePasted) -> None:
+        if self._can_see():
+            self.attach(event.path)
+
+    @work(group="attach", thread=True)
+    def attach(self, path: str) -> None:
+        """Read the file, and say what it is."""
+        try:
+            picture = read_picture(str(Path(path).expanduser().absolute()))
+        except KdmgrError as error:
+            self.app.call_from_thread(self._tell, error)
+        else:
+            self.app.call_from_thread(self._add_picture, picture)
+
+    def detach(self) -> None:
+        """Send no picture along."""
+        self.pictures.clear()
+        self._show_pictures()
+
+    def _add_picture(self, picture: Picture) -> None:
+        self.pictures.append(picture)
+        self._show_pictures()
+
+    def _show_pictures(self) -> None:
+        words = "  ".join(f"▣ {one_line(picture.words)}" for picture in self.pictures)
+        self.box.border_subtitle = f"{words}  Esc: without" if words else None
+
+    def _can_see(self) -> bool:
+        session = self.chat.session
+        if session is None or session.sees_images is not False:
+            # Where nobody can tell, the engine will.
+            return session is not None
+        why = f"{session.model_name} sees no pictures"
+        if session.engine_name == "llamacpp":
+            why = "the embedded engine takes no pictures: a model that sees them runs through Ollama"
+        self.notify(one_line(why), title="no pictures here", severity="warning", markup=False)
+        return False
+
+    # Copying and exporting
+
+    def action_copy_answer(self) -> None:
+        """Copy the last answer."""
+        texts = [text for text in self._answers() if text]
+        if not texts:
+            self.notify("there is no answer to copy yet", markup=False)
+            return
+        self.app.copy_to_clipboard(texts[-1])
+        self.notify(f"copied {len(texts[-1])} characters", markup=False)
+
+    def action_copy_code(self) -> None:
+        """Copy the last block of code; again for the one before."""
+        blocks = [block for text in self._answers() for block in find_code(text)]
+        if not blocks:
+            self.notify("there is no block of code yet", markup=False)
+            return
+        n_blocks, back = self._copied
+        back = (back + 1) % len(blocks) if n_blocks == len(blocks) else 0
+        self._copied = (len(blocks), back)
+        block = blocks[-1 - back]
+        self.app.copy_to_clipboard(block.text)
+        language = f" {one_line(block.language)}" if block.language else ""
+        n_lines = block.text.count("\n") + 1
+        place = f"block {len(blocks) - back} of {len(blocks)}"
+        self.notify(f"copied{language} code, {n_lines} line{'s' if n_lines > 1 else ''}: {place}", markup=False)
+
+    def action_export(self) -> None:
+        """Ask where to, and write."""
+        from kdmgr.tui.screens.ask_path import AskPathScreen
+
+        session = self.chat.session
+        if session is None or session.keeper is None or not session.turns:
+            self.notify("nothing was said yet", markup=False)
+            return
+        name = suggest_name(self.chat.title, "md")
+        question = AskPathScreen("Write this chat to a file", name, ".md to read, .json for programs", new=True)
+        self.app.push_screen(question, self._export_chosen)
+
+    def _export_chosen(self, path: str | None) -> None:
+        if path:
+            self.export(path)
+
+    @work(group="export", thread=True)
+    def export(self, path: str) -> None:
+        """Write the file; what was there is replaced, for that was asked."""
+        from kdmgr.services.chat_export import export_session
+
+        session = self.chat.session
+        assert session is not None
+        try:
+            written = export_session(session, Path(path).expanduser())
+        except KdmgrError as error:
+            self.app.call_from_thread(self._tell, error)
+        else:
+            self.app.call_from_thread(self.notify, one_line(str(written)), title="written", markup=False)
+
+    def _answers(self) -> list[str]:
+        return [many_lines("".join(turn.pieces)) for turn in self.chat.turns]
+
+    # Settings
+
+    def action_settings(self) -> None:
+        """Edit title, system prompt and parameters."""
+        from kdmgr.tui.screens.chat_settings import ChatSettingsScreen
+
+        session = self.chat.session
+        if session is None:
+            self.notify("the model is not open yet", markup=False)
+            return
+        form = ChatSettingsScreen(self.chat.title, session.settings, session.own_system)
+        self.app.push_screen(form, lambda result: self._change(*result) if result else None)
+
+    def _change(self, title: str, settings: ChatSettings) -> None:
+        self.chat.change(settings, title)
+
+    def _tell(self, error: KdmgrError) -> None:
+        text = one_line(error.message) + (f"\n{one_line(error.hint)}" if error.hint else "")
+        self.notify(text, severity="error", markup=False)
