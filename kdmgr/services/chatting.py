@@ -35,6 +35,8 @@ class ChatSession:
         self.n_ctx = n_ctx
         self.warnings = warnings
         self.think: bool | None = None
+        self.n_top = 0
+        """Of each token, so many of the likeliest in its place are asked for."""
         self._engine = engine
         self._model = model
         self._cache_type = cache_type
@@ -61,6 +63,7 @@ class ChatSession:
             cache_type=self._cache_type,
             think=self.think,
             parameters=self._parameters,
+            n_top=self.n_top,
         )
         answer: list[str] = []
         try:
@@ -79,6 +82,14 @@ class ChatSession:
     def reset(self) -> None:
         """Forget the conversation, keep the model loaded."""
         self._messages = list(self._opening)
+
+    def set_parameters(self, parameters: Mapping[str, ParameterValue]) -> None:
+        """Ask with these from the next question on."""
+        self._parameters = dict(parameters)
+
+    async def unload(self) -> None:
+        """Free the model's memory; the next question loads it again."""
+        await self._engine.unload(self._model)
 
     async def close(self) -> None:
         """Stop what was started for this chat."""
