@@ -17,6 +17,7 @@ COMMANDS: dict[str, Command] = {
     "tui": Command("tui", "open the terminal app (the same as no command)"),
     "fit": Command("fit", "does it fit this machine, how fast will it run, and why"),
     "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
+    "duel": Command("duel", "the same question to two models: where they part, how they agree", ("compare",)),
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),

@@ -56,15 +56,7 @@ class ChatSession:
         engine fails, the question is taken out again, so that it can be asked once more.
         """
         question = ChatMessage("user", text)
-        request = ChatRequest(
-            model=self._model,
-            messages=(*self._messages, question),
-            n_ctx=self.n_ctx,
-            cache_type=self._cache_type,
-            think=self.think,
-            parameters=self._parameters,
-            n_top=self.n_top,
-        )
+        request = self._request((*self._messages, question))
         answer: list[str] = []
         try:
             async with aclosing(self._engine.chat(request)) as events:
@@ -78,6 +70,18 @@ class ChatSession:
                     yield event
         finally:
             self._keep(question, answer)
+
+    async def continue_from(self, question: str, so_far: str, n_tokens: int) -> AsyncGenerator[ChatEvent, None]:
+        """What the model writes after `so_far` as the beginning of its answer; the conversation stays as it is.
+
+        Only the embedded engine goes on from there: a server may take it for a turn that has ended.
+        """
+        asked = (*self._opening, ChatMessage("user", question))
+        begun = (ChatMessage("assistant", so_far),) if so_far else ()
+        request = self._request((*asked, *begun), num_predict=n_tokens)
+        async with aclosing(self._engine.chat(request)) as events:
+            async for event in events:
+                yield event
 
     def reset(self) -> None:
         """Forget the conversation, keep the model loaded."""
@@ -94,6 +98,17 @@ class ChatSession:
     async def close(self) -> None:
         """Stop what was started for this chat."""
         await self._engine.close()
+
+    def _request(self, messages: tuple[ChatMessage, ...], **parameters: ParameterValue) -> ChatRequest:
+        return ChatRequest(
+            model=self._model,
+            messages=messages,
+            n_ctx=self.n_ctx,
+            cache_type=self._cache_type,
+            think=self.think,
+            parameters={**self._parameters, **parameters},
+            n_top=self.n_top,
+        )
 
     def _keep(self, question: ChatMessage, answer: list[str]) -> None:
         if answer:

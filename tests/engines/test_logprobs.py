@@ -45,9 +45,19 @@ def test_half_a_character_is_no_empty_text() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "x", {}, [None], [{}], [{"token": "a"}], [{"token": "a", "logprob": "-1"}], [{"token": "a", "logprob": True}],
-     [{"token": "a", "logprob": float("nan")}], [{"token": "a", "logprob": float("-inf")}]],
-)  # fmt: skip
+    [
+        None,
+        "x",
+        {},
+        [None],
+        [{}],
+        [{"token": "a"}],
+        [{"token": "a", "logprob": "-1"}],
+        [{"token": "a", "logprob": True}],
+        [{"token": "a", "logprob": float("nan")}],
+        [{"token": "a", "logprob": float("-inf")}],
+    ],
+)
 def test_what_is_no_probability_is_left_out(value: object) -> None:
     assert read_tokens(value) == ()
 
