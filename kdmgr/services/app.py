@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.duel import Duel, DuelOptions
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.importing import Importing
@@ -423,6 +424,12 @@ class Services:
             system=system,
             parameters=parameters or {},
         )
+
+    async def open_duel(self, left: ModelRef | str, right: ModelRef | str, options: DuelOptions) -> Duel:
+        """Two conversations, to be asked the same."""
+        from kdmgr.services.duel_opening import open_duel
+
+        return await open_duel(self, left, right, options)
 
     def ollama_engine(self) -> OllamaEngine:
         """A client of the Ollama server."""

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.tui.commands import KeyCommands, ModelCommands
 from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
@@ -75,6 +76,12 @@ class KdmgrApp(App[None]):
     def _open_chat(self, message: ChatAsked) -> None:
         self.push_screen(ChatScreen(self.services, message))
 
+    @on(DuelAsked)
+    def _open_duel(self, message: DuelAsked) -> None:
+        from kdmgr.tui.screens.duel import DuelScreen
+
+        self.push_screen(DuelScreen(self.services, message))
+
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
         self.theme = next_theme(self.theme)
@@ -99,11 +106,12 @@ class KdmgrApp(App[None]):
 
     def _streaming(self) -> bool:
         screens = (screen for stack in self._screen_stacks.values() for screen in stack)
-        return any(isinstance(screen, ChatScreen) and screen.streaming for screen in screens)
+        return any(getattr(screen, "streaming", False) for screen in screens)
 
 
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
+    from kdmgr.tui.screens.duel import DuelScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.students import StudentsScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
@@ -114,5 +122,6 @@ def help_sections() -> tuple[Section, ...]:
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
         Section("Chat", (ChatInput, ChatScreen)),
+        Section("Duel", (DuelScreen,)),
         Section("Everywhere", (KdmgrApp,)),
     )
