@@ -63,7 +63,7 @@ def decide(left: Contender, right: Contender, machine: Machine, order: Order = O
     if order is Order.IN_TURN:
         return Schedule(False, not fits, f"as asked; {why}")
     if fits and order is Order.AUTO and all(_on_processor(side, machine) for side in (left, right)):
-        return Schedule(False, False, f"{why}, but would slow each other down on the processor")
+        return Schedule(False, False, f"they would slow each other down on the processor; {why}")
     return Schedule(fits, not fits, why)
 
 

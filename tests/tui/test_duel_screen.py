@@ -13,9 +13,10 @@ from kdmgr.errors import EngineFailed, NotFound
 from kdmgr.services.duel import Duel
 from kdmgr.services.duel_schedule import Order
 from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.duel_words import Phase
 from kdmgr.tui.screens.chat import GRACE_S
 from kdmgr.tui.screens.confirm import ConfirmScreen
-from kdmgr.tui.screens.duel import DuelScreen, Phase
+from kdmgr.tui.screens.duel import DuelScreen
 from kdmgr.tui.screens.duel_settings import DuelSettingsScreen
 from kdmgr.tui.screens.opponents import OpponentScreen
 from tests.support.duelling import IN_TURN, Canned, duel_of
@@ -207,3 +208,21 @@ async def test_what_a_model_says_is_never_markup_nor_obeyed() -> None:
     async with duelling(duel_of("[red]x[/] \x1b[31mred", "[red]x[/] \x1b[31mblue")[0]) as on:
         await on.ask()
         assert on.text().count("[red]x[/]") == 2 and "\x1b" not in on.text()
+
+
+async def test_a_place_that_is_far_down_is_scrolled_to() -> None:
+    shared = "".join(f"line {number}\n" for number in range(60))
+    async with duelling(duel_of(f"{shared}wide", f"{shared}deep")[0], size=NARROW) as on:
+        await on.ask()
+        await until(on.pilot, lambda: "▶wide" in on.text() and "▶deep" in on.text())
+
+
+async def test_both_answers_can_be_copied() -> None:
+    async with duelling() as on:
+        await on.pilot.press("ctrl+y")
+        await until(on.pilot, lambda: "nothing to copy yet" in on.text())
+        await on.ask("what is the sea?")
+        await on.pilot.press("ctrl+y")
+        copied = on.app.clipboard
+        assert copied.startswith("what is the sea?\n\n## large\n\nThe sea is wide.")
+        assert "The sea is deep." in copied and "≠ they part" in copied

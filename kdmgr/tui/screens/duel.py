@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,20 +14,29 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 from textual.worker import Worker
 
 from kdmgr.errors import KdmgrError
 from kdmgr.services.agreement import Agreement
-from kdmgr.services.difference import Difference, find_difference
 from kdmgr.services.duel import DuelOptions, Side, SideStarted
 from kdmgr.services.duel_words import describe_agreement
-from kdmgr.tui.duel_words import describe_options, describe_state, draw_answer, draw_outcome
+from kdmgr.tui.duel_words import (
+    MARK,
+    Phase,
+    describe_options,
+    describe_state,
+    draw_answer,
+    find_marks,
+    outcome_facts,
+    write_markdown,
+)
 from kdmgr.tui.screens.duel_settings import DuelSettingsScreen
 from kdmgr.tui.widgets.chat_input import ChatInput
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.duel_pane import DuelPane
 from kdmgr.tui.widgets.duel_title import DuelTitle
+from kdmgr.tui.widgets.facts import Fact, Facts
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -40,18 +48,9 @@ FLUSH_S = 0.1
 """Seconds between two redraws while answers stream."""
 GRACE_S = 0.5
 """Seconds after an answer in which Escape was meant to stop it."""
+_LABEL_WIDTH = 13
 CLOSE_S = 3.0
 """Seconds the engines get to end before they are left to themselves."""
-
-
-class Phase(Enum):
-    """What a duel is doing."""
-
-    OPENING = "opening both models …"
-    READY = "type a question for both"
-    ANSWERING = "answering"
-    READING = "B reads A's answer …"
-    FAILED = "not open: Enter tries again"
 
 
 class DuelScreen(Screen[None]):
@@ -63,7 +62,7 @@ class DuelScreen(Screen[None]):
         Binding("ctrl+r", "again", "again", tooltip="Ask both the last question again", priority=True),
         Binding("ctrl+l", "settings", "seed …", tooltip="Seed, temperature, length and order", priority=True),
         Binding("ctrl+g", "read", "B reads A", tooltip="Have B read A's answer: would it have said it?", priority=True),
-        Binding("ctrl+y", "copy", "copy", tooltip="Copy both answers and what came of them", priority=True),
+        Binding("ctrl+y", "copy", "copy", show=False, tooltip="Copy both answers and what came of them", priority=True),
         Binding("f1", "app.help", "help", tooltip="All keys"),
         Binding("pageup", "scroll(-1)", "scroll both up", show=False, priority=True),
         Binding("pagedown", "scroll(1)", "scroll both down", show=False, priority=True),
@@ -72,7 +71,7 @@ class DuelScreen(Screen[None]):
     title_line = getters.query_one(DuelTitle)
     left = getters.query_one("#pane-left", DuelPane)
     right = getters.query_one("#pane-right", DuelPane)
-    result = getters.query_one("#result", Static)
+    result = getters.query_one(Facts)
     box = getters.query_one(ChatInput)
 
     def __init__(self, services: AppServices, asked: DuelAsked) -> None:
@@ -96,7 +95,7 @@ class DuelScreen(Screen[None]):
         with Container(id="sides"):
             yield DuelPane(Side.LEFT, self._asked.left.name)
             yield DuelPane(Side.RIGHT, self._asked.right.name)
-        yield Static(id="result", markup=False)
+        yield Facts(label_width=_LABEL_WIDTH)
         yield ChatInput()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -120,6 +119,11 @@ class DuelScreen(Screen[None]):
     def streaming(self) -> bool:
         """Whether something would be lost by leaving."""
         return self.phase in (Phase.ANSWERING, Phase.READING)
+
+    @property
+    def panes(self) -> tuple[DuelPane, DuelPane]:
+        """Both sides."""
+        return self.left, self.right
 
     # What the user does
 
@@ -172,19 +176,15 @@ class DuelScreen(Screen[None]):
         if self._duel is None or not self._duel.answers:
             self.notify("there is nothing to copy yet", markup=False)
             return
-        names = (self._asked.left.name, self._asked.right.name)
-        answers = (
-            f"## {one_line(name)}\n\n{self._duel.answers[side].text.strip()}"
-            for name, side in zip(names, Side, strict=True)
-        )
-        outcome = draw_outcome(self._duel.outcome(), self._forced).plain
-        self.app.copy_to_clipboard("\n\n".join([self._prompt, *answers, outcome]))
+        names = {Side.LEFT: self._asked.left.name, Side.RIGHT: self._asked.right.name}
+        facts = outcome_facts(self._duel.outcome(), self._forced)
+        self.app.copy_to_clipboard(write_markdown(self._prompt, names, self._duel.answers, facts))
         self.notify("copied both answers", markup=False)
 
     def action_scroll(self, pages: int) -> None:
         """Scroll both; the cursor stays in the box."""
         height = max(self.left.scroll.size.height - 1, 1)
-        longer = max((self.left, self.right), key=lambda pane: pane.scroll.max_scroll_y)
+        longer = max(self.panes, key=lambda pane: pane.scroll.max_scroll_y)
         longer.scroll_to_line(longer.scroll.scroll_y + pages * height)
 
     @on(DuelPane.Scrolled)
@@ -224,7 +224,7 @@ class DuelScreen(Screen[None]):
         except KdmgrError as error:
             self._show_failure(error)
             return False
-        for pane in (self.left, self.right):
+        for pane in self.panes:
             pane.show_engine(self._duel.fighter(pane.side).engine_name)
         for warning in (*self._duel.left.warnings, *self._duel.right.warnings):
             self.notify(one_line(warning), severity="warning", markup=False)
@@ -232,14 +232,15 @@ class DuelScreen(Screen[None]):
         return True
 
     def _show_failure(self, error: KdmgrError) -> None:
-        hint = f"\n  {one_line(error.hint)}" if error.hint else ""
-        self.result.update(Content.assemble((f"✘ {one_line(error.message)}", "$error"), (hint, MUTED)))
+        hint = [Fact("hint", error.hint)] if error.hint else []
+        self.result.show([Fact("✘ failed", error.message, "$error", "$error"), *hint])
         self.box.text, self._prompt = self.box.text or self._prompt, ""
         self._set_phase(Phase.FAILED)
 
     async def _ask(self, duel: Duel, prompt: str) -> None:
         self._asked_sides, self._stopped, self._forced = set(), False, None
         self.left.scroll_to_line(0)
+        self.box.placeholder = Content(f"asked: {one_line(prompt)}")
         self._begin(Phase.ANSWERING)
         try:
             async with aclosing(duel.ask(prompt, self.options)) as events:
@@ -273,6 +274,13 @@ class DuelScreen(Screen[None]):
         if self.is_running and self.is_attached:
             self._set_phase(Phase.READY)
             self._show()
+            self.call_after_refresh(self._reveal_mark)
+
+    def _reveal_mark(self) -> None:
+        """Scroll to where the answers part, unless that can be seen."""
+        answers = self._duel.answers if self._duel else {}
+        if (at := find_marks(answers).get(Side.LEFT)) is not None:
+            self.left.reveal(draw_answer(answers[Side.LEFT], at), MARK)
 
     # What is shown
 
@@ -281,49 +289,31 @@ class DuelScreen(Screen[None]):
         duel = self._duel
         if duel is None:
             return
-        marks = self._marks(duel)
-        for pane in (self.left, self.right):
+        marks = find_marks(duel.answers, streaming=self.phase is Phase.ANSWERING)
+        for pane in self.panes:
             answer = duel.answers.get(pane.side)
             if answer is not None:
                 pane.said.update(draw_answer(answer, marks.get(pane.side)))
                 pane.figures.show(self._state(pane.side))
         if self.phase is Phase.READING:
             reading = describe_agreement(self._forced) if self._forced else Phase.READING.value
-            self.result.update(Content.styled(f"B reads A's answer: {one_line(reading)}", MUTED))
+            self.result.show([Fact("A read by B", reading, MUTED)])
         elif self.phase is Phase.READY:
-            self.result.update(draw_outcome(duel.outcome(), self._forced))
+            self.result.show(outcome_facts(duel.outcome(), self._forced))
 
     def _state(self, side: Side) -> str:
         assert self._duel is not None
         answer = self._duel.answers.get(side)
         return describe_state(answer, asked=side in self._asked_sides, stopped=self._stopped)
 
-    def _marks(self, duel: Duel) -> dict[Side, int]:
-        """Where the answers part; while one still streams, its end is no difference."""
-        left, right = (duel.answers.get(side) for side in Side)
-        if left is None or right is None or not (left.text.strip() and right.text.strip()):
-            return {}
-        found = find_difference(left.text, right.text)
-        if found.identical or (self.phase is Phase.ANSWERING and _only_shorter(found, left.text, right.text)):
-            return {}
-        return {Side.LEFT: found.left_at, Side.RIGHT: found.right_at}
-
     def _set_phase(self, phase: Phase) -> None:
         self.phase = phase
         self._show_title()
-        if phase is Phase.READY and self._duel is not None and not self._duel.answers:
-            self.result.update(Content.styled(phase.value, MUTED))
-        elif phase in (Phase.OPENING, Phase.ANSWERING):
-            self.result.update(
-                Content.styled(phase.value if phase is Phase.OPENING else f"> {one_line(self._prompt)}", MUTED)
-            )
+        waiting = phase is Phase.READY and self._duel is not None and not self._duel.answers
+        if waiting or phase in (Phase.OPENING, Phase.ANSWERING):
+            self.result.show([Fact("", phase.value, MUTED)])
 
     def _show_title(self) -> None:
         reason = self._duel.schedule.reason if self._duel else self.phase.value
         together = self._duel.schedule.together if self._duel else None
         self.title_line.show(describe_options(self.options), together, reason)
-
-
-def _only_shorter(found: Difference, left: str, right: str) -> bool:
-    """Whether one text is the beginning of the other."""
-    return found.left_at == len(left.rstrip()) or found.right_at == len(right.rstrip())

@@ -80,5 +80,12 @@ class DuelPane(Vertical):
         """As far as this one can."""
         self.scroll.scroll_to(y=min(y, self.scroll.max_scroll_y), animate=False)
 
+    def reveal(self, drawn: Content, mark: str) -> None:
+        """Scroll so far that the line with `mark` is seen, and one before it."""
+        lines = drawn.wrap(max(self.said.content_size.width, 1))
+        line = next((at for at, found in enumerate(lines) if mark in found.plain), 0)
+        if line >= self.scroll.scroll_y + self.scroll.size.height:
+            self.scroll_to_line(line - 1)
+
     def _tell(self, y: float) -> None:
         self.post_message(self.Scrolled(self, y))
