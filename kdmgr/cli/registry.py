@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "fit": Command("fit", "does it fit this machine, how fast will it run, and why"),
     "chat": Command("chat", "talk to a model, with live tok/s", ("run",)),
     "chats": Command("chats", "saved chats: list, search, show, export, rename, remove"),
+    "duel": Command("duel", "the same question to two models: where they part, how they agree", ("compare",)),
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model, or of a student of the catalog"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),

@@ -48,6 +48,27 @@ class ChatRequest:
     cache_type: str | None = None
     think: bool | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    n_top: int = 0
+    """Of each token, so many of the likeliest in its place are asked for, with their probabilities; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChance:
+    """A token, and the natural logarithm of the probability that the model gave it."""
+
+    text: str
+    """U+FFFD in place of what is half a character."""
+    logprob: float
+    number: int | None = None
+    """Its place in the vocabulary; None where the engine does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenToken:
+    """A token of an answer, and what could have stood in its place: the likeliest first, before any sampling."""
+
+    chosen: TokenChance
+    top: tuple[TokenChance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,8 @@ class ChatDelta:
     text: str = ""
     thinking: str = ""
     n_tokens: int | None = None
+    tokens: tuple[WrittenToken, ...] = ()
+    """Those whose probabilities the engine told; not always all of the piece."""
 
 
 @dataclass(frozen=True, slots=True)

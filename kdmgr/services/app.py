@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession, ChatSettings
     from kdmgr.services.diagnosis import Finding
+    from kdmgr.services.duel import Duel, DuelOptions
     from kdmgr.services.engine_room import EngineRoom
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.hosts import ChosenHost
@@ -490,6 +491,12 @@ class Services:
             keep=keep,
             resume=resume,
         )
+
+    async def open_duel(self, left: ModelRef | str, right: ModelRef | str, options: DuelOptions) -> Duel:
+        """Two conversations, to be asked the same."""
+        from kdmgr.services.duel_opening import open_duel
+
+        return await open_duel(self, left, right, options)
 
     def ollama_engine(self) -> OllamaEngine:
         """A client of the Ollama server."""

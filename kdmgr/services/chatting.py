@@ -67,6 +67,8 @@ class ChatSession:
         """None: nobody has told."""
         self.turns = list(turns)
         """What was asked and answered, failed answers too."""
+        self.n_top = 0
+        """Of each token, so many of the likeliest in its place are asked for."""
         self._engine = engine
         self._model = model
         self._cache_type = cache_type
@@ -132,6 +134,18 @@ class ChatSession:
         kept = self.turns[:at]
         self.turns = self.keeper.begin_anew(kept) if self.keeper is not None else kept
 
+    async def continue_from(self, question: str, so_far: str, n_tokens: int) -> AsyncGenerator[ChatEvent, None]:
+        """What the model writes after `so_far` as the beginning of its answer; the conversation stays as it is.
+
+        Only the embedded engine goes on from there: a server may take it for a turn that has ended.
+        """
+        asked = (*self._opening, ChatMessage("user", question))
+        begun = (ChatMessage("assistant", so_far),) if so_far else ()
+        request = self._request((*asked, *begun), num_predict=n_tokens)
+        async with aclosing(self._engine.chat(request)) as events:
+            async for event in events:
+                yield event
+
     def reset(self) -> None:
         """Begin anew, keep the model loaded; what was said stays saved."""
         self.branch(0)
@@ -152,6 +166,14 @@ class ChatSession:
         name = self._model.name.lower()
         return next((model for model in loaded if model.name.lower() == name), None)
 
+    def set_parameters(self, parameters: Mapping[str, ParameterValue], think: bool | None) -> None:
+        """Ask with these from the next question on, the system prompt as it is; nothing of it is saved."""
+        self.settings = replace(self.settings, parameters=dict(parameters), think=think)
+
+    async def unload(self) -> None:
+        """Free the model's memory; the next question loads it again."""
+        await self._engine.unload(self._model)
+
     async def close(self) -> None:
         """Stop what was started for this chat."""
         try:
@@ -171,7 +193,7 @@ class ChatSession:
     def _contents(self, images: tuple[str, ...]) -> tuple[bytes, ...]:
         return tuple(self._pictures[path] for path in images if path in self._pictures)
 
-    def _request(self, messages: tuple[ChatMessage, ...]) -> ChatRequest:
+    def _request(self, messages: tuple[ChatMessage, ...], **parameters: ParameterValue) -> ChatRequest:
         settings, model = self.settings, self._model
         if settings.system is not None:
             model = replace(model, system=settings.system)
@@ -181,7 +203,8 @@ class ChatSession:
             n_ctx=self.n_ctx,
             cache_type=self._cache_type,
             think=settings.think,
-            parameters=settings.parameters or {},
+            parameters={**(settings.parameters or {}), **parameters},
+            n_top=self.n_top,
         )
 
     def _begin(self, text: str, images: tuple[str, ...]) -> TurnRecord:

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.tui.commands import KeyCommands, ModelCommands
 from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
@@ -147,6 +148,12 @@ class KdmgrApp(App[None]):
         if isinstance(self.screen, TransfersScreen):
             self.screen.reveal(transfer.name)
 
+    @on(DuelAsked)
+    def _open_duel(self, message: DuelAsked) -> None:
+        from kdmgr.tui.screens.duel import DuelScreen
+
+        self.push_screen(DuelScreen(self.services, message))
+
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
         self.theme = next_theme(self.theme)
@@ -172,9 +179,13 @@ class KdmgrApp(App[None]):
 
     def _at_stake(self) -> str:
         """Sentences about what leaving would stop."""
+        from kdmgr.tui.screens.duel import DuelScreen
+
         n_streaming = len(self.chats.streaming)
         sentences = ["An answer is still streaming."] if n_streaming == 1 else []
         sentences += [f"{n_streaming} answers are still streaming."] if n_streaming > 1 else []
+        if any(isinstance(screen, DuelScreen) and screen.streaming for screen in self.open_screens()):
+            sentences.append("A duel is under way.")
         transfers = describe_running(self.services.transfers.states())
         return " ".join([*sentences, transfers] if transfers else sentences)
 
@@ -182,6 +193,7 @@ class KdmgrApp(App[None]):
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
     from kdmgr.tui.screens.chats import ChatsScreen
+    from kdmgr.tui.screens.duel import DuelScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.import_ import ImportScreen
     from kdmgr.tui.screens.modelfile import ModelfileScreen
@@ -199,6 +211,7 @@ def help_sections() -> tuple[Section, ...]:
         Section("In the filter", (FilterInput,)),
         Section("Chats", (ChatTable, ChatsScreen)),
         Section("In a chat", (ChatInput, ChatScreen)),
+        Section("Duel", (DuelScreen,)),
         Section("Transfers", (TransferTable, TransfersScreen)),
         Section("Import", (GgufTree, ImportScreen)),
         Section("Modelfile", (ModelfileArea, ModelfileScreen)),

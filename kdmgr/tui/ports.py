@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from kdmgr.tui.ports_chats import ChatServices
+from kdmgr.tui.ports_duel import DuelServices
 from kdmgr.tui.ports_modelfiles import ModelfileServices
 from kdmgr.tui.ports_transfers import TransferServices
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
 
 
-class AppServices(ChatServices, TransferServices, ModelfileServices, Protocol):
+class AppServices(ChatServices, DuelServices, TransferServices, ModelfileServices, Protocol):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 
     def detect_machine(self) -> Machine:

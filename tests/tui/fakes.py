@@ -17,6 +17,7 @@ from kdmgr.refs import FileRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
 from tests.tui.fakes_chats import FakeChatServices
+from tests.tui.fakes_duel import FakeDuels
 from tests.tui.fakes_transfers import FakeTransferServices
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
@@ -69,7 +70,7 @@ def catalog_rows(limit: int | None = None) -> list[ModelRow]:
 
 
 @dataclass
-class FakeServices(FakeChatServices, FakeTransferServices):
+class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices):
     """`AppServices` over dictionaries."""
 
     rows: list[ModelRow] = field(default_factory=list)

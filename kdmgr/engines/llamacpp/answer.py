@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kdmgr.engines.logprobs import read_tokens
 from kdmgr.engines.protocol import ChatDelta, ChatStats
 from kdmgr.errors import EngineFailed
 
@@ -36,7 +37,9 @@ class AnswerReader:
             return None
         # Tokens that showed no text of their own (half a character) count with the piece that completes them.
         n_tokens, self._n_told = self._n_output - self._n_told, self._n_output
-        return ChatDelta(text, thinking, n_tokens)
+        logprobs = choices[0].get("logprobs")
+        told = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+        return ChatDelta(text, thinking, n_tokens, read_tokens(told))
 
     def stats(self, *, load_s: float, ttft_s: float | None, total_s: float, n_ctx: int | None) -> ChatStats:
         """The figures at the end."""

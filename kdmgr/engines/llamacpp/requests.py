@@ -30,6 +30,8 @@ _ALWAYS: dict[str, object] = {
 def build_chat(request: ChatRequest, n_ctx: int) -> dict[str, object]:
     """The body of a chat completion."""
     body = {"messages": write_messages(request, _refuse_images), **_ALWAYS, **_sampling(request, n_ctx)}
+    if request.n_top:
+        body |= {"logprobs": True, "top_logprobs": request.n_top}
     if request.think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": request.think}
     return body
@@ -37,7 +39,8 @@ def build_chat(request: ChatRequest, n_ctx: int) -> dict[str, object]:
 
 def build_completion(request: ChatRequest, n_ctx: int) -> dict[str, object]:
     """The body of a completion without any template: the text of the conversation is the prompt."""
-    return {"prompt": encodable(join_texts(request.messages)), **_ALWAYS, **_sampling(request, n_ctx)}
+    body = {"prompt": encodable(join_texts(request.messages)), **_ALWAYS, **_sampling(request, n_ctx)}
+    return body | {"logprobs": request.n_top} if request.n_top else body
 
 
 def _refuse_images(message: dict[str, object], images: tuple[bytes, ...]) -> None:

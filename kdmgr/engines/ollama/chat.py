@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.engines.conversation import encodable, merge_parameters, write_messages
+from kdmgr.engines.logprobs import read_tokens
 from kdmgr.engines.ollama.checks import count, mapping, seconds, text
 from kdmgr.engines.protocol import ChatDelta, ChatStats
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kdmgr.engines.protocol import ChatRequest, ParameterValue
+
+MOST_TOP = 20
+"""More are refused (server/routes.go)."""
 
 
 def chat_body(request: ChatRequest) -> dict[str, Any]:
@@ -29,6 +33,9 @@ def chat_body(request: ChatRequest) -> dict[str, Any]:
     }
     if request.think is not None:
         body["think"] = request.think
+    if request.n_top:
+        # Servers before 0.12.11 pass over them.
+        body |= {"logprobs": True, "top_logprobs": min(request.n_top, MOST_TOP)}
     return body
 
 
@@ -43,7 +50,7 @@ def read_delta(reply: Mapping[str, Any]) -> ChatDelta | None:
     n_tokens = len(logprobs) if isinstance(logprobs, list) and logprobs else None
     if not (content or thinking or n_tokens):
         return None
-    return ChatDelta(content, thinking, n_tokens)
+    return ChatDelta(content, thinking, n_tokens, read_tokens(logprobs))
 
 
 def read_stats(reply: Mapping[str, Any], *, ttft_s: float | None, n_ctx: int | None) -> ChatStats:

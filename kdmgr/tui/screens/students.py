@@ -25,6 +25,7 @@ from kdmgr.tui.messages import (
     RowsFailed,
     RowsFound,
 )
+from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.plans import Plans
 from kdmgr.tui.screens.assessing import AssessingScreen
 from kdmgr.tui.screens.modelfile import ModelfileScreen
@@ -53,6 +54,7 @@ class StudentsScreen(AssessingScreen):
     CSS_PATH = "students.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
+        Binding("c", "duel", "compare", tooltip="Ask this model and another the same, side by side"),
         Binding("s", "sort", "sort", tooltip="Sort by the next column"),
         Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False),
@@ -242,6 +244,24 @@ class StudentsScreen(AssessingScreen):
     def look_again(self) -> None:
         """Something has made a model."""
         self.load()
+
+    def action_duel(self) -> None:
+        """Choose whom the selected model is compared with."""
+        row = self.table.selected
+        if row is None:
+            return
+        if not row.installed or row.ref is None:
+            self.notify("Only installed models can be compared: p pulls it.", severity="warning", markup=False)
+            return
+        from kdmgr.tui.screens.opponents import OpponentScreen
+
+        self.app.push_screen(OpponentScreen(row, self.rows), lambda other: self.duel(row, other) if other else None)
+
+    def duel(self, left: ModelRow, right: ModelRow) -> None:
+        """Ask two installed models the same."""
+        options = self.plans.options
+        cache_type = None if options.type_k == "f16" else options.type_k
+        self.app.post_message(DuelAsked(left, right, options.n_ctx, cache_type))
 
     def action_filter(self) -> None:
         """Type to filter."""
