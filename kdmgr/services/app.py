@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
+    from kdmgr.engines.llamacpp import LlamaCppEngine
     from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.engines.protocol import Engine, EngineStatus, ParameterValue
     from kdmgr.fit.machine import Machine
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.finding import FoundModel
+    from kdmgr.services.host_book import HostBook
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.importing import Importing
     from kdmgr.services.ladder import Ladder
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
+    from kdmgr.services.monitoring import Monitor
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.pulls import PullQueue
@@ -59,6 +63,8 @@ class Services:
         self.history_notes: list[str] = []
         """What became of a history that was damaged."""
         self._env = env
+        self.embedded_engines: WeakSet[LlamaCppEngine] = WeakSet()
+        """Those that were started, for as long as somebody has them."""
         self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
     @classmethod
@@ -440,7 +446,30 @@ class Services:
         """llama.cpp in a worker process."""
         from kdmgr.engines.llamacpp import LlamaCppEngine
 
-        return LlamaCppEngine()
+        engine = LlamaCppEngine()
+        self.embedded_engines.add(engine)
+        return engine
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """The machine and what is loaded, for somebody who watches."""
+        from kdmgr.services.monitoring import Monitor
+
+        return Monitor(self, self._env)
+
+    @cached_property
+    def host_book(self) -> HostBook:
+        """The servers to choose from."""
+        from kdmgr.services.host_book import HostBook
+
+        return HostBook(self)
+
+    def change_host(self, host: ChosenHost) -> None:
+        """From now on this is the server of the run, chosen among several: nothing here is bound to it."""
+        self.settings = load_settings(self.paths.config)
+        self.host, self.host_is_named = host, False
+        for name in ("server_models", "recorder"):
+            self.__dict__.pop(name, None)
 
     async def engine_statuses(self) -> list[EngineStatus]:
         """Whether each engine can be used."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.signal import Signal
 
 from kdmgr.tui.commands import KeyCommands, ModelCommands
-from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.messages import ChatAsked, HostChanged
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
@@ -49,6 +50,7 @@ class KdmgrApp(App[None]):
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
         super().__init__()
         self.services = services
+        self.host_changed_signal: Signal[None] = Signal(self, "host-changed")
         for known in build_themes():
             self.register_theme(known)
         self.theme = theme if theme in self.available_themes else DARK
@@ -74,6 +76,10 @@ class KdmgrApp(App[None]):
     @on(ChatAsked)
     def _open_chat(self, message: ChatAsked) -> None:
         self.push_screen(ChatScreen(self.services, message))
+
+    @on(HostChanged)
+    def _tell_of_host(self) -> None:
+        self.host_changed_signal.publish(None)
 
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
@@ -105,14 +111,17 @@ class KdmgrApp(App[None]):
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
     from kdmgr.tui.screens.help import Section
+    from kdmgr.tui.screens.machine import MachineScreen
     from kdmgr.tui.screens.students import StudentsScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
     from kdmgr.tui.widgets.filter_input import FilterInput
+    from kdmgr.tui.widgets.machine_tables import HostsTable, LoadedTable
     from kdmgr.tui.widgets.student_table import StudentTable
 
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
         Section("Chat", (ChatInput, ChatScreen)),
+        Section("Machine", (LoadedTable, HostsTable, MachineScreen)),
         Section("Everywhere", (KdmgrApp,)),
     )

@@ -86,3 +86,8 @@ class ChatAsked(Message):
     row: ModelRow
     n_ctx: int | None
     cache_type: str | None
+
+
+@dataclass
+class HostChanged(Message):
+    """Another server is used from now on."""

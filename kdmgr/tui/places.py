@@ -25,7 +25,16 @@ def _open_students(services: AppServices) -> Screen[Any]:
     return StudentsScreen(services)
 
 
-PLACES = (Place("students", "Students", _open_students),)
+def _open_machine(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.machine import MachineScreen
+
+    return MachineScreen(services)
+
+
+PLACES = (
+    Place("students", "Students", _open_students),
+    Place("machine", "Machine", _open_machine),
+)
 HOME = PLACES[0].mode
 
 

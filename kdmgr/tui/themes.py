@@ -16,6 +16,7 @@ DEFAULT_VARIABLES = {
     "memory-projector": "#7d8df0",
     "memory-overhead": "#d9a441",
     "memory-free": "#6b7280",
+    "memory-unknown": "#6b7280",
 }
 """The kinds of memory in a theme that is not ours: one chosen in the palette."""
 
@@ -53,6 +54,7 @@ def _dark() -> Theme:
             "memory-projector": "#8f9df5",
             "memory-overhead": "#e0a85a",
             "memory-free": "#566070",
+            "memory-unknown": "#566070",
             "foreground-muted": "#8690a0",
             "footer-key-foreground": "#6cb2eb",
             "footer-background": "#171c24",
@@ -90,6 +92,7 @@ def _light() -> Theme:
             "memory-projector": "#4150c4",
             "memory-overhead": "#96620a",
             "memory-free": "#8f98a5",
+            "memory-unknown": "#8f98a5",
             "foreground-muted": "#66707d",
             "footer-key-foreground": "#1f5f99",
             "footer-background": "#e6eaf0",
@@ -125,6 +128,7 @@ def _contrast() -> Theme:
             "memory-projector": "#a8b4ff",
             "memory-overhead": "#ffd500",
             "memory-free": "#999999",
+            "memory-unknown": "#999999",
             "footer-key-foreground": "#ffd500",
             "footer-background": "#000000",
             "block-cursor-background": "#ffd500",

@@ -19,6 +19,7 @@ from kdmgr.gguf.shape import ModelShape
 from kdmgr.refs import FileRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
+from tests.tui.fakes_machine import FakeMachinePlace
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
 
@@ -126,7 +127,7 @@ class FakeChat:
 
 
 @dataclass
-class FakeServices:
+class FakeServices(FakeMachinePlace):
     """`AppServices` over dictionaries."""
 
     rows: list[ModelRow] = field(default_factory=list)

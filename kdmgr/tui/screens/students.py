@@ -96,6 +96,7 @@ class StudentsScreen(AssessingScreen):
         self.table.focus()
         self._show_rows()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
+        self.app.host_changed_signal.subscribe(self, lambda _: self.action_refresh())  # type: ignore[attr-defined]
         self.call_after_refresh(self.load)
 
     def load(self) -> None:
