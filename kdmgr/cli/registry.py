@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "students": Command("students", "the catalog of distilled students"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
     "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
+    "config": Command("config", "settings and keys: see, set, unset"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
     "completion": Command("completion", "shell completion for bash, zsh and fish"),
 }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
     from kdmgr.services.monitoring import Monitor
+    from kdmgr.services.preferences import PreferenceBook
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.pulls import PullQueue
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
+    from kdmgr.services.ui_state import UiState
 
 
 class Services:
@@ -463,6 +465,26 @@ class Services:
         from kdmgr.services.host_book import HostBook
 
         return HostBook(self)
+
+    @cached_property
+    def preferences(self) -> PreferenceBook:
+        """The settings, to see and to change."""
+        from kdmgr.services.preferences import PreferenceBook
+
+        return PreferenceBook(self, self._env)
+
+    @cached_property
+    def ui_state(self) -> UiState:
+        """How the terminal app was left."""
+        from kdmgr.services.ui_state import UiState
+
+        return UiState(self.paths.data)
+
+    def default_options(self) -> RunOptions:
+        """How models are run where nobody asks for anything else: as the settings say."""
+        from kdmgr.services.preferences import default_options
+
+        return default_options(self.settings)
 
     def change_host(self, host: ChosenHost) -> None:
         """From now on this is the server of the run, chosen among several: nothing here is bound to it."""

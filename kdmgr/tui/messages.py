@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kdmgr.errors import KdmgrError
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.services.rows import ModelRow
+    from kdmgr.services.ui_state import Value
 
 
 @dataclass
@@ -91,3 +94,18 @@ class ChatAsked(Message):
 @dataclass
 class HostChanged(Message):
     """Another server is used from now on."""
+
+
+@dataclass
+class StateChanged(Message):
+    """Something is to be found as it is now when the app is opened again."""
+
+    part: str
+    values: Mapping[str, Value]
+
+
+@dataclass
+class SettingChanged(Message):
+    """A setting has been written."""
+
+    key: str

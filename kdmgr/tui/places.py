@@ -31,9 +31,16 @@ def _open_machine(services: AppServices) -> Screen[Any]:
     return MachineScreen(services)
 
 
+def _open_settings(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.settings import SettingsScreen
+
+    return SettingsScreen(services)
+
+
 PLACES = (
     Place("students", "Students", _open_students),
     Place("machine", "Machine", _open_machine),
+    Place("settings", "Settings", _open_settings),
 )
 HOME = PLACES[0].mode
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from kdmgr.tui.ports_machine import MachineServices
+from kdmgr.tui.ports_settings import SettingsServices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -42,7 +43,7 @@ class Chat(Protocol):
         """Stop what was started for this chat."""
 
 
-class AppServices(MachineServices, Protocol):
+class AppServices(MachineServices, SettingsServices, Protocol):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 
     def detect_machine(self) -> Machine:

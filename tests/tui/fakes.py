@@ -20,6 +20,7 @@ from kdmgr.refs import FileRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
 from tests.tui.fakes_machine import FakeMachinePlace
+from tests.tui.fakes_settings import FakeSettingsPlace
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
 
@@ -127,7 +128,7 @@ class FakeChat:
 
 
 @dataclass
-class FakeServices(FakeMachinePlace):
+class FakeServices(FakeMachinePlace, FakeSettingsPlace):
     """`AppServices` over dictionaries."""
 
     rows: list[ModelRow] = field(default_factory=list)

@@ -54,13 +54,26 @@ class ChatScreen(Screen[None]):
 
     CSS_PATH = "chat.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop_or_leave", "stop/back", tooltip="Stop the answer; when there is none, go back"),
-        Binding("ctrl+n", "new_chat", "new", tooltip="Begin a new conversation", priority=True),
-        Binding("ctrl+y", "copy_answer", "copy", tooltip="Copy the last answer", priority=True),
-        Binding("ctrl+o", "toggle_thinking", "thinking", tooltip="Fold or unfold all thoughts", priority=True),
-        Binding("f1", "app.help", "help", tooltip="All keys"),
-        Binding("pageup", "scroll(-1)", "scroll up", show=False, priority=True),
-        Binding("pagedown", "scroll(1)", "scroll down", show=False, priority=True),
+        Binding(
+            "escape",
+            "stop_or_leave",
+            "stop/back",
+            tooltip="Stop the answer; when there is none, go back",
+            id="chat.stop_or_leave",
+        ),
+        Binding("ctrl+n", "new_chat", "new", tooltip="Begin a new conversation", priority=True, id="chat.new_chat"),
+        Binding("ctrl+y", "copy_answer", "copy", tooltip="Copy the last answer", priority=True, id="chat.copy_answer"),
+        Binding(
+            "ctrl+o",
+            "toggle_thinking",
+            "thinking",
+            tooltip="Fold or unfold all thoughts",
+            priority=True,
+            id="chat.toggle_thinking",
+        ),
+        Binding("f1", "app.help", "help", tooltip="All keys", id="chat.help"),
+        Binding("pageup", "scroll(-1)", "scroll up", show=False, priority=True, id="chat.scroll_up"),
+        Binding("pagedown", "scroll(1)", "scroll down", show=False, priority=True, id="chat.scroll_down"),
     ]
 
     title_line = getters.query_one(ChatTitle)

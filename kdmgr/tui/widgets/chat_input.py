@@ -17,8 +17,10 @@ class ChatInput(TextArea):
     """Enter sends, Ctrl+J (or Shift+Enter, where the terminal tells it apart) begins a new line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "send", tooltip="Send the question", priority=True),
-        Binding("ctrl+j,shift+enter", "newline", "new line", tooltip="Begin a new line", priority=True),
+        Binding("enter", "send", "send", tooltip="Send the question", priority=True, id="chat.send"),
+        Binding(
+            "ctrl+j,shift+enter", "newline", "new line", tooltip="Begin a new line", priority=True, id="chat.newline"
+        ),
     ]
 
     @dataclass

@@ -108,6 +108,9 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
                 self.add_row(*(self._draw(*spot, line) for spot in self._layout), key=key)
             if kept in self._lines:
                 self.move_cursor(row=self.get_row_index(kept), animate=False)
+        if self.row_count:
+            row_key = self.coordinate_to_cell_key(Coordinate(self.cursor_row, 0)).row_key
+            self.post_message(DataTable.RowHighlighted(self, self.cursor_row, row_key))
 
     def _fit(self) -> list[tuple[int, int]]:
         room = self.size.width - self.styles.scrollbar_size_vertical
