@@ -300,10 +300,13 @@ class Services:
         )
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
-        """The shape of a model and its source ("file" or "store")."""
+        """The shape of a model and its source: "file", "store", or "server" for a server's row. May block."""
         from kdmgr.gguf.shape import read_shape
+        from kdmgr.services.planning import server_shape
         from kdmgr.services.rows import ModelRow, require_ref
 
+        if isinstance(row_or_ref, ModelRow) and row_or_ref.origin == "server":
+            return server_shape(self, row_or_ref)
         ref = require_ref(row_or_ref) if isinstance(row_or_ref, ModelRow) else row_or_ref
         opened = self.open(ref)
         return read_shape(opened.header), opened.source
@@ -328,6 +331,13 @@ class Services:
         if self._declared != ((), None):
             return declare(self.paths, *self._declared, host=there.host if there else None)
         return there or self._this_machine
+
+    def machine_elsewhere(self, source: str) -> Machine | None:
+        """The other computer that would run a model found in `source`; None where it would run here."""
+        from kdmgr.services.planning import runs_on_server
+
+        there = runs_on_server(source, self.host, named=self.host_is_named)
+        return self.machine_of(source) if there else None
 
     @cached_property
     def _this_machine(self) -> Machine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from kdmgr.tui.commands import KeyCommands, ModelCommands
+from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
 from kdmgr.tui.messages import ChatAsked, HostChanged
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.remembering import RememberingApp
@@ -37,7 +37,7 @@ class KdmgrApp(RememberingApp):
 
     TITLE = "kdmgr"
     CSS_PATH = "app.tcss"
-    COMMANDS = {KeyCommands, ModelCommands}  # noqa: RUF012  (Textual types it as a class's already)
+    COMMANDS = {KeyCommands, ModelCommands, PlaceCommands}  # noqa: RUF012  (Textual types it as a class's already)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual types it as an instance's)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -45,7 +45,7 @@ class KdmgrApp(RememberingApp):
             "next_theme",
             "theme",
             show=False,
-            tooltip="The next theme: dark, light, high contrast, the terminal's own",
+            tooltip="The next theme",
             id="app.next_theme",
         ),
         Binding("f1", "help", "help", show=False, tooltip="All keys", id="app.help"),

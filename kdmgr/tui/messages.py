@@ -53,6 +53,8 @@ class HeaderRead(Message):
     key: str
     shape: ModelShape
     source: str
+    machine: Machine | None = None
+    """The other computer that would run it; None for this one."""
 
 
 @dataclass

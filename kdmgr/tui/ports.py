@@ -58,6 +58,9 @@ class AppServices(MachineServices, SettingsServices, Protocol):
     def open_shape(self, row: ModelRow, /) -> tuple[ModelShape, str]:
         """The shape of a model and where it was read from."""
 
+    def machine_elsewhere(self, source: str, /) -> Machine | None:
+        """The other computer that would run a model found in `source`; None for this one."""
+
     def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
         """Plan and judge; takes milliseconds and touches nothing."""
 

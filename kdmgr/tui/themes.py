@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-from kdmgr.services.preferences import THEMES
+from kdmgr.services.preferences import THEMES as THEMES
 
 DARK, LIGHT, CONTRAST, TERMINAL = THEMES
 

@@ -136,6 +136,8 @@ class FakeServices(FakeMachinePlace, FakeSettingsPlace):
     """By row key; a row without one fails to open."""
     machine: Machine = RTX_3060
     server: list[ModelRow] = field(default_factory=list)
+    elsewhere: Machine | None = None
+    """The computer of the server's rows, where it is another."""
     chat: FakeChat = field(default_factory=FakeChat)
     rows_error: KdmgrError | None = None
     machine_error: KdmgrError | None = None
@@ -164,7 +166,10 @@ class FakeServices(FakeMachinePlace, FakeSettingsPlace):
     def open_shape(self, row: ModelRow) -> tuple[ModelShape, str]:
         if row.key not in self.shapes:
             raise KdmgrError("the blob is gone", hint="import it again")
-        return self.shapes[row.key], "store"
+        return self.shapes[row.key], "server" if row.origin == "server" else "store"
+
+    def machine_elsewhere(self, source: str) -> Machine | None:
+        return self.elsewhere if source == "server" else None
 
     def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
         return assess(shape, machine, options, ref=ref, source=source)

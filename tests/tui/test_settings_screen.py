@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from kdmgr.errors import StorageFailed
@@ -206,3 +207,25 @@ async def test_every_theme_draws_every_place(theme: str) -> None:
         assert pilot.app.theme == theme
         await pilot.press("1")
         await shows(pilot, "✔ fits")
+
+
+async def choose(pilot: Pilot[None], text: str, shown: str) -> None:
+    """Open the palette, type, and take the first that matches."""
+    await pilot.press("ctrl+p")
+    await until(pilot, lambda: CommandPalette.is_open(pilot.app))
+    await pilot.press(*text)
+    await until(pilot, lambda: shown in screen_text(pilot.app).replace(" ", ""))
+    await pilot.press("down", "enter")
+    await until(pilot, lambda: not CommandPalette.is_open(pilot.app))
+
+
+async def test_the_palette_leads_from_anywhere_to_models_and_places() -> None:
+    services = make_services()
+    async with opened(services, "students") as pilot:
+        await until(pilot, lambda: "✔ fits" in screen_text(pilot.app))
+        await choose(pilot, "go to settings", "GotoSettings")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SettingsScreen))
+        await choose(pilot, "show small", "Showsmall")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StudentsScreen))
+        screen = pilot.app.screen
+        await until(pilot, lambda: screen.table.selected and screen.table.selected.name == "small")  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on, work
@@ -34,8 +35,11 @@ from kdmgr.tui.widgets.keyed_table import KeyedTable
 from kdmgr.tui.widgets.machine_tables import Asked, HostsTable, LoadedTable, TablePanel, loads_table
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import many_lines, one_line
+from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from kdmgr.services.hosts import ChosenHost, HostCheck
     from kdmgr.services.monitoring import Holding, Loaded, MachineSample
     from kdmgr.tui.ports import AppServices
@@ -119,6 +123,13 @@ class MachineScreen(WatchingScreen):
         """Look at everything, also at probes that did not answer."""
         self.services.monitor.ask_again()
         self._look_at_all()
+
+    def palette_offers(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """For the palette, wherever it is opened: unload what is loaded, use another server."""
+        for held in self._loaded_now.holdings if self._loaded_now else ():
+            yield f"Unload {one_line(held.name)}", format_bytes(held.residence.model.size), partial(self._unload, held)
+        for host in self._choices:
+            yield f"Use the server {one_line(host.words)}", host.address.url, partial(self._use, host)
 
     # What the workers report
 

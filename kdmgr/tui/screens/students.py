@@ -174,7 +174,11 @@ class StudentsScreen(AssessingScreen):
         if message.generation != self.generation:
             return
         self._places[message.place] = message.rows
-        self._rows = merge(self._places.get("disk", ()), self._places.get("server", ()))
+        self._rows = merge(
+            self._places.get("disk", ()),
+            self._places.get("server", ()),
+            same_disk=not self.services.host_book.current.is_remote,
+        )
         self._show_rows()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
 
@@ -188,7 +192,7 @@ class StudentsScreen(AssessingScreen):
     @on(HeaderRead)
     def _take_header(self, message: HeaderRead) -> None:
         if message.generation == self.generation:
-            self.plans.add_shape(message.key, message.shape, message.source)
+            self.plans.add_shape(message.key, message.shape, message.source, message.machine)
             self._take_plan(message.key)
 
     @on(HeaderFailed)
@@ -338,13 +342,10 @@ class StudentsScreen(AssessingScreen):
         self._replan(_REPLAN_DELAY)
 
     def _replan(self, delay: float) -> None:
-        machine = self.plans.machine
-        if machine is None:
-            return
         by_key = {row.key: row for row in self.rows}
-        waiting = [(by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in by_key]
+        waiting = [(by_key[key], *known) for key, *known in self.plans.waiting() if key in by_key]
         self._show_selected()
-        self.plan_rows(self.plans.version, waiting, machine, self.plans.options, delay)
+        self.plan_rows(self.plans.version, waiting, self.plans.options, delay)
 
     def _selected_report(self) -> FitReport | None:
         row = self.table.selected
