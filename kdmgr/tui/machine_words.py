@@ -160,7 +160,7 @@ def host_line(host: ChosenHost, check: HostCheck | None, *, current: bool) -> Li
     name = host.named.name if host.named else "–" if host.is_remote else "this machine"
     models = "" if check is None or check.n_models is None else str(check.n_models)
     cells = (
-        Cell(f"{'●' if current else ' '} {name}", "success" if current else ""),
+        Cell(f"{'●' if current else '○'} {name}", "success" if current else ""),
         Cell(host.address.url.removeprefix("http://"), "muted"),
         _state(check),
         Cell(models),

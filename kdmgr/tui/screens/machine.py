@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from kdmgr.services.monitoring import Holding, Loaded, MachineSample
     from kdmgr.tui.ports import AppServices
 
-LOOK_S, HOSTS_S = 2.0, 20.0
+LOOK_S, HOSTS_S = 3.0, 30.0
 """Seconds between two looks at the machine, and at the servers, while the place is shown."""
 
 _NO_LOADS = "Nothing was loaded through a server yet: the first chat over one is written down here."
