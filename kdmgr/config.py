@@ -4,19 +4,23 @@ engine = "auto"              # or "ollama", "llamacpp"
 host = "gpu-box"             # one of [hosts.…], or an address
 ctx_size = "8k"
 cache_type = "q8_0"
-theme = "textual-dark"
+theme = "kdmgr-dark"
 parallel_items = 2           # pulls at the same time
+reserve = "1GiB"             # what plans leave free on each GPU
 
 [hosts.gpu-box]
 url = "http://192.168.1.20:11434"
 gpus = ["RTX 3060 12GB"]     # what fit plans for
 memory = "64GiB"             # of the host; optional
+
+[keys]                       # of the terminal app; `kdmgr config keys` lists them
+"students.filter" = "ctrl+s"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdmgr.errors import UsageError
@@ -49,6 +53,10 @@ class Settings:
     cache_type: str | None = None
     theme: str | None = None
     parallel_items: int | None = None
+    reserve_bytes: int | None = None
+    """What plans leave free on each device."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the terminal app by the id of what they do; several with commas between."""
     hosts: tuple[NamedHost, ...] = ()
 
     def find_host(self, name: str | None) -> NamedHost | None:
@@ -56,7 +64,8 @@ class Settings:
         return next((host for host in self.hosts if name and host.name.lower() == name.strip().lower()), None)
 
 
-_KEYS = ("engine", "host", "ctx_size", "cache_type", "theme", "parallel_items")
+KEYS = ("engine", "host", "ctx_size", "cache_type", "theme", "parallel_items", "reserve")
+_TABLES = ("hosts", "keys")
 _HOST_KEYS = ("url", "gpus", "memory")
 
 
@@ -86,13 +95,15 @@ def parse_settings(text: str, path: Path) -> Settings:
 
 
 def _check(values: Mapping[str, object], path: Path) -> Settings:
-    unknown = sorted(set(values) - {*_KEYS, "hosts"})
+    unknown = sorted(set(values) - {*KEYS, *_TABLES})
     if unknown:
-        raise UsageError(f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join(_KEYS)}, hosts")
-    texts = {key: _text(values, key, path) for key in _KEYS if key not in ("ctx_size", "parallel_items")}
+        raise UsageError(
+            f"{path}: no such setting: {unknown[0]}", hint=f"the settings are {', '.join((*KEYS, *_TABLES))}"
+        )
+    texts = {key: _text(values, key, path) for key in KEYS if key not in ("ctx_size", "parallel_items")}
     if texts["engine"] not in (None, *ENGINES):
         raise UsageError(f"{path}: engine is {texts['engine']!r}", hint=f"one of {', '.join(ENGINES)}")
-    ctx_size = values.get("ctx_size")
+    ctx_size, reserve = values.get("ctx_size"), texts["reserve"]
     return Settings(
         engine=texts["engine"] or "auto",
         host=texts["host"],
@@ -100,8 +111,23 @@ def _check(values: Mapping[str, object], path: Path) -> Settings:
         cache_type=texts["cache_type"],
         theme=texts["theme"],
         parallel_items=_count(values, "parallel_items", path),
+        reserve_bytes=None if reserve is None else parse_bytes(reserve),
+        keys=dict(_read_keys(values.get("keys"), path)),
         hosts=_read_hosts(values.get("hosts"), path),
     )
+
+
+def _read_keys(value: object, path: Path, above: str = "") -> Iterator[tuple[str, str]]:
+    """Ids with dots in them may be quoted, or be tables in tables: both mean the same."""
+    if value is not None and not isinstance(value, Mapping):
+        raise UsageError(f"{path}: keys is no table", hint='write [keys] and below it "students.filter" = "ctrl+s"')
+    for name, keys in (value or {}).items():
+        if isinstance(keys, Mapping):
+            yield from _read_keys(keys, path, f"{above}{name}.")
+        elif isinstance(keys, str) and keys.strip():
+            yield f"{above}{name}", keys
+        else:
+            raise UsageError(f"{path}: keys.{above}{name} is {keys!r}", hint='write a key like "f" or "ctrl+s,f"')
 
 
 def _read_hosts(value: object, path: Path) -> tuple[NamedHost, ...]:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "recommend": Command("recommend", "which student to take for a task on a machine, and why"),
     "gpus": Command("gpus", "devices and host memory, and how they were found"),
     "modelfile": Command("modelfile", "Modelfiles: new, lint, show, edit, diff, apply; those that come with kdmgr"),
+    "config": Command("config", "settings and keys: see, set, unset"),
     "doctor": Command("doctor", "what works here, and what to do about what does not"),
     "completion": Command("completion", "shell completion for bash, zsh and fish"),
 }

@@ -61,6 +61,8 @@ class Device:
     """"nvidia", "amd", "intel" or "apple"; of a Vulkan device, which may be anybody's, None where it is not known."""
     overhead: MeasuredOverhead | None = None
     """As loads on this machine showed it; None while there were too few."""
+    busy: float | None = None
+    """Share of the last moment in which it computed, 0 to 1, as the driver says."""
 
     @property
     def used_bytes(self) -> int:

@@ -110,7 +110,14 @@ def _read_device(nvml: Any, handle: Any, index: int, driver: str) -> Device:
         driver=driver,
         processes=tuple(_processes(nvml, handle)),
         vendor="nvidia",
+        busy=_busy(nvml, handle),
     )
+
+
+def _busy(nvml: Any, handle: Any) -> float | None:
+    """Share of the last sample period (a sixth of a second to one) in which a kernel ran."""
+    rates = _ask(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    return None if rates is None else float(rates.gpu) / 100
 
 
 def choose_bandwidth(told: int | None, card: Card | None) -> tuple[int | None, str | None]:

@@ -1,12 +1,13 @@
 """AMD and Intel devices on Linux, as the kernel's drivers describe them below /sys/class/drm.
 
-Sources: the kernel's amdgpu (mem_info_vram_*, product_name) and xe/i915 documents.
+Sources: the kernel's amdgpu (mem_info_vram_*, product_name, gpu_busy_percent) and xe/i915 documents.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from kdmgr.fit.machine import Backend, Device
@@ -26,7 +27,8 @@ def probe_amd(root: Path = Path("/"), env: Mapping[str, str] = os.environ) -> li
         total, used = _number(folder / "mem_info_vram_total"), _number(folder / "mem_info_vram_used")
         if total is not None and total >= _LEAST_VRAM:
             name = _first_line(folder / "product_name") or f"AMD GPU {_first_line(folder / 'device') or ''}".strip()
-            found.append(_device(name, Backend.ROCM, total, max(total - (used or 0), 0), len(found)))
+            device = _device(name, Backend.ROCM, total, max(total - (used or 0), 0), len(found))
+            found.append(replace(device, busy=_share(folder / "gpu_busy_percent")))
     visible = _visible(found, env.get("ROCR_VISIBLE_DEVICES") or env.get("HIP_VISIBLE_DEVICES"))
     if not visible:
         raise Absent(_why(cards, found, "AMD"))
@@ -97,6 +99,11 @@ def _first_line(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace").strip().partition("\n")[0] or None
     except OSError:
         return None
+
+
+def _share(path: Path) -> float | None:
+    percent = _number(path)
+    return None if percent is None else percent / 100
 
 
 def _number(path: Path) -> int | None:

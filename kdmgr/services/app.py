@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from kdmgr.config import Settings, load_settings
 from kdmgr.models.headers import HeaderCache
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
+    from kdmgr.engines.llamacpp import LlamaCppEngine
     from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.engines.protocol import Engine, EngineStatus
     from kdmgr.fit.machine import Machine
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from kdmgr.services.duel import Duel, DuelOptions
     from kdmgr.services.engine_room import EngineRoom
     from kdmgr.services.finding import FoundModel
+    from kdmgr.services.host_book import HostBook
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.import_form import ImportForm
     from kdmgr.services.importing import Importing
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.library import Library
     from kdmgr.services.modelfile_desk import ModelfileDesk
+    from kdmgr.services.monitoring import Monitor
+    from kdmgr.services.preferences import PreferenceBook
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.receipts import Receipts
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from kdmgr.services.teachers import TeacherFit
     from kdmgr.services.transfer_log import TransferLog
     from kdmgr.services.transfer_queue import TransferQueue
+    from kdmgr.services.ui_state import UiState
 
 
 class Services:
@@ -68,6 +74,8 @@ class Services:
         self.history_notes: list[str] = []
         """What became of a history that was damaged."""
         self._env = env
+        self.embedded_engines: WeakSet[LlamaCppEngine] = WeakSet()
+        """Those that were started, for as long as somebody has them."""
         self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
     @classmethod
@@ -348,10 +356,13 @@ class Services:
         return TransferLog(self.paths.data / "transfers.jsonl")
 
     def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
-        """The shape of a model and its source ("file" or "store")."""
+        """The shape of a model and its source: "file", "store", or "server" for a server's row. May block."""
         from kdmgr.gguf.shape import read_shape
+        from kdmgr.services.planning import server_shape
         from kdmgr.services.rows import ModelRow, require_ref
 
+        if isinstance(row_or_ref, ModelRow) and row_or_ref.origin == "server":
+            return server_shape(self, row_or_ref)
         ref = require_ref(row_or_ref) if isinstance(row_or_ref, ModelRow) else row_or_ref
         opened = self.open(ref)
         return read_shape(opened.header), opened.source
@@ -376,6 +387,13 @@ class Services:
         if self._declared != ((), None):
             return declare(self.paths, *self._declared, host=there.host if there else None)
         return there or self._this_machine
+
+    def machine_elsewhere(self, source: str) -> Machine | None:
+        """The other computer that would run a model found in `source`; None where it would run here."""
+        from kdmgr.services.planning import runs_on_server
+
+        there = runs_on_server(source, self.host, named=self.host_is_named)
+        return self.machine_of(source) if there else None
 
     @cached_property
     def _this_machine(self) -> Machine:
@@ -514,7 +532,50 @@ class Services:
         """llama.cpp in a worker process."""
         from kdmgr.engines.llamacpp import LlamaCppEngine
 
-        return LlamaCppEngine()
+        engine = LlamaCppEngine()
+        self.embedded_engines.add(engine)
+        return engine
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """The machine and what is loaded, for somebody who watches."""
+        from kdmgr.services.monitoring import Monitor
+
+        return Monitor(self, self._env)
+
+    @cached_property
+    def host_book(self) -> HostBook:
+        """The servers to choose from."""
+        from kdmgr.services.host_book import HostBook
+
+        return HostBook(self)
+
+    @cached_property
+    def preferences(self) -> PreferenceBook:
+        """The settings, to see and to change."""
+        from kdmgr.services.preferences import PreferenceBook
+
+        return PreferenceBook(self, self._env)
+
+    @cached_property
+    def ui_state(self) -> UiState:
+        """How the terminal app was left."""
+        from kdmgr.services.ui_state import UiState
+
+        return UiState(self.paths.data)
+
+    def default_options(self) -> RunOptions:
+        """How models are run where nobody asks for anything else: as the settings say."""
+        from kdmgr.services.preferences import default_options
+
+        return default_options(self.settings)
+
+    def change_host(self, host: ChosenHost) -> None:
+        """From now on this is the server of the run, chosen among several: nothing here is bound to it."""
+        self.settings = load_settings(self.paths.config)
+        self.host, self.host_is_named = host, False
+        for name in ("server_models", "recorder"):
+            self.__dict__.pop(name, None)
 
     async def engine_statuses(self) -> list[EngineStatus]:
         """Whether each engine can be used."""

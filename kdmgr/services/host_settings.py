@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdmgr.config import CONFIG_FILE, NamedHost, Settings, load_settings, parse_settings
-from kdmgr.errors import NotFound, StorageFailed, UsageError
+from kdmgr.config import NamedHost, Settings
+from kdmgr.errors import NotFound, UsageError
+from kdmgr.services.config_file import edit_config, put_value
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
 DEFAULT_NAME = "default"
-LOCK_WAIT_S = 5.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -46,9 +44,9 @@ def add_host(
             else:
                 table.pop(key, None)
         if use:
-            document["host"] = name
+            put_value(document, "host", name)
 
-    _edit(folder, change)
+    edit_config(folder, change)
 
 
 def use_host(folder: Path, name: str) -> NamedHost | None:
@@ -60,10 +58,10 @@ def use_host(folder: Path, name: str) -> NamedHost | None:
             document.pop("host", None)
             return
         host = require_host(settings, name)
-        document["host"] = host.name
+        put_value(document, "host", host.name)
         chosen.append(host)
 
-    _edit(folder, change)
+    edit_config(folder, change)
     return chosen[0] if chosen else None
 
 
@@ -78,7 +76,7 @@ def remove_host(folder: Path, name: str) -> bool:
         if was_current[0]:
             document.pop("host", None)
 
-    _edit(folder, change)
+    edit_config(folder, change)
     return was_current[0]
 
 
@@ -113,36 +111,3 @@ def _check_host(host: NamedHost) -> None:
         raise UsageError(f"not the address of a server: {host.url!r}", hint="like 192.168.1.20 or https://example.com")
     for gpu in host.gpus:
         parse_gpus(gpu)
-
-
-def _edit(folder: Path, change: Callable[[TOMLDocument, Settings], None]) -> None:
-    """Change the file as one step: read, change, check that it still means something, replace."""
-    import tomlkit
-
-    from kdmgr.files import rewrite
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / CONFIG_FILE
-        with _locked(folder):
-            settings = load_settings(folder)
-            before = path.read_bytes().decode() if path.exists() else ""
-            document = tomlkit.parse(before)
-            change(document, settings)
-            after = tomlkit.dumps(document)
-            parse_settings(after, path)
-            if after != before:
-                rewrite(path, after.encode())
-    except OSError as error:
-        raise StorageFailed(f"cannot write {folder / CONFIG_FILE}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / ".config.lock", timeout=LOCK_WAIT_S):
-            yield
-    except Timeout as error:
-        raise StorageFailed(f"another kdmgr is changing {folder / CONFIG_FILE}", hint="try again") from error

@@ -10,15 +10,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from kdmgr.engines.protocol import EngineModel
-from kdmgr.errors import KdmgrError, NotFound
+from kdmgr.errors import KdmgrError, NotFound, UsageError
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.stock import matches
+from kdmgr.units import parse_duration
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
     from kdmgr.engines.protocol import LoadedModel
     from kdmgr.services.app import Services
 
+FOREVER = ("forever", "ever", "always")
 FOREVER_S = 100 * 365 * 24 * 3600.0
 """A server says 292 years where it means for ever."""
 UNLOAD_S, _POLL_S = 10.0, 0.1
@@ -80,6 +82,25 @@ async def stop_models(
             yield await _stop(engine, name, wait_s)
     finally:
         await engine.close()
+
+
+async def stop_model(services: Services, name: str, *, wait_s: float = UNLOAD_S) -> Stopped:
+    """Unload the model of exactly this name; one that is gone already counts as stopped."""
+    engine = services.ollama_engine()
+    try:
+        return await _stop(engine, name, wait_s)
+    finally:
+        await engine.close()
+
+
+def parse_keep_time(text: str, name: str) -> int | None:
+    """Seconds of `30m`, `1h30m` …; None for `forever`. `UsageError` for no time at all, which unloads."""
+    if text.strip().lower() in FOREVER:
+        return None
+    seconds = parse_duration(text)
+    if seconds == 0:
+        raise UsageError("keeping it for no time means unloading it", hint=f"kdmgr stop {name}")
+    return seconds
 
 
 async def keep_alive(services: Services, name: str, seconds: int | None) -> tuple[bool, Residence | None]:

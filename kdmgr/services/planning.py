@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdmgr.errors import NotFound
 from kdmgr.fit.machine import Host, Machine
 from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.refs import OllamaRef
 from kdmgr.units import format_bytes, printable
 
 if TYPE_CHECKING:
+    from kdmgr.gguf.shape import ModelShape
+    from kdmgr.services.app import Services
     from kdmgr.services.hosts import ChosenHost
+    from kdmgr.services.rows import ModelRow
 
 ELSEWHERE = ("server", "registry", "huggingface")
 """Sources of models that a server would run: it has them, or would pull them."""
@@ -33,6 +38,20 @@ def remote_machine(host: ChosenHost) -> Machine:
     gpus = named.gpus if named else ()
     machine = declare_machine(gpus, None, there)
     return replace(machine, owner=printable(host.words), devices_known=bool(gpus))
+
+
+def server_shape(services: Services, row: ModelRow) -> tuple[ModelShape, str]:
+    """The shape of a model that the server has, as the server tells it. Runs an event loop of its own.
+
+    `NotFound` where the server does not tell, or does not answer.
+    """
+    from kdmgr.gguf.shape import read_shape
+
+    ref = row.ref if isinstance(row.ref, OllamaRef) else None
+    found = services.server_models.find(ref) if ref is not None else None
+    if found is None:
+        raise NotFound(f"{services.host.words} does not tell of {row.name} what a plan needs")
+    return read_shape(found.header), found.source
 
 
 def without_devices(report: FitReport, host: ChosenHost) -> FitReport:

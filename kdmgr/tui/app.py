@@ -6,17 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import App
 from textual.binding import Binding, BindingType
 
-from kdmgr.tui.commands import KeyCommands, ModelCommands
-from kdmgr.tui.messages import ChatAsked
+from kdmgr.tui.binding_ids import identify
+from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
+from kdmgr.tui.messages import ChatAsked, HostChanged
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
+from kdmgr.tui.remembering import RememberingApp
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.students import StudentsScreen
-from kdmgr.tui.themes import DARK, DEFAULT_VARIABLES, build_themes, next_theme
+from kdmgr.tui.themes import next_theme
 from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
 from kdmgr.tui.transfer_watch import PLACE as TRANSFERS
 from kdmgr.tui.transfer_watch import TransferWatch, describe_running
@@ -37,43 +38,49 @@ def place_bindings() -> Iterator[Binding]:
     """Digits lead to the places; in a text field, where they are typed, function keys do."""
     for number, place in enumerate(PLACES, 1):
         tooltip = f"Go to {place.title}"
-        yield Binding(str(number), f"go('{place.mode}')", place.title, show=False, tooltip=tooltip)
-        yield Binding(place_key(number), f"go('{place.mode}')", place.title, show=False, priority=True)
+        action, name = f"go('{place.mode}')", place.mode
+        yield Binding(str(number), action, place.title, show=False, tooltip=tooltip, id=f"go.{name}")
+        yield Binding(place_key(number), action, place.title, show=False, priority=True, id=f"go.{name}_anywhere")
 
 
-class KdmgrApp(App[None]):
+class KdmgrApp(RememberingApp):
     """kdmgr in a terminal. Paints before it asks for anything."""
 
     TITLE = "kdmgr"
     CSS_PATH = "app.tcss"
-    COMMANDS = {KeyCommands, ModelCommands}  # noqa: RUF012  (Textual types it as a class's already)
+    COMMANDS = {KeyCommands, ModelCommands, PlaceCommands}  # noqa: RUF012  (Textual types it as a class's already)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual types it as an instance's)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "next_theme", "theme", show=False, tooltip="The next theme: dark, light, high contrast"),
-        Binding("f1", "help", "help", show=False, tooltip="All keys"),
-        *place_bindings(),
-        Binding("ctrl+p", "command_palette", "palette", show=False, priority=True, tooltip="Search actions and models"),
-        Binding("ctrl+q", "quit", "quit", tooltip="Leave kdmgr; asks while something runs", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "app",
+        [
+            Binding(
+                "t",
+                "next_theme",
+                "theme",
+                show=False,
+                tooltip="The next theme",
+                id="app.next_theme",
+            ),
+            Binding("f1", "help", "help", show=False, tooltip="All keys", id="app.help"),
+            *place_bindings(),
+            Binding(
+                "ctrl+p", "command_palette", "palette", show=False, priority=True, tooltip="Search actions and models"
+            ),
+            Binding("ctrl+q", "quit", "quit", tooltip="Leave kdmgr; asks while something runs", priority=True),
+        ],
+    )
 
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
-        super().__init__()
-        self.services = services
+        super().__init__(services, theme=theme)
         self.chats = OpenChats(self)
         self._badges: dict[str, str] = {}
-        for known in build_themes():
-            self.register_theme(known)
-        self.theme = theme if theme in self.available_themes else DARK
         for place in PLACES:
             self.add_mode(place.mode, partial(place.open, services))
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Our variables, for themes that are not ours."""
-        return DEFAULT_VARIABLES
-
     async def on_mount(self) -> None:
-        """Begin with the students."""
-        await self.switch_mode(HOME)
+        """Begin where it was left."""
+        modes = tuple(place.mode for place in PLACES)
+        await self.switch_mode(self.services.ui_state.text("app", "place", modes) or HOME)
         self.follow_transfers()
 
     @work(exclusive=True, group="transfers")
@@ -126,6 +133,7 @@ class KdmgrApp(App[None]):
     def action_go(self, mode: str) -> None:
         """Show a place; what was open there is still open."""
         self.switch_mode(mode)
+        self.remember("app", {"place": mode})
 
     @on(ChatAsked)
     async def _open_chat(self, message: ChatAsked) -> None:
@@ -154,8 +162,12 @@ class KdmgrApp(App[None]):
 
         self.push_screen(DuelScreen(self.services, message))
 
+    @on(HostChanged)
+    def _tell_of_host(self) -> None:
+        self.host_changed_signal.publish(None)
+
     def action_next_theme(self) -> None:
-        """Dark, light, high contrast."""
+        """Dark, light, high contrast, the terminal's own."""
         self.theme = next_theme(self.theme)
 
     def action_help(self) -> None:
@@ -163,7 +175,7 @@ class KdmgrApp(App[None]):
         from kdmgr.tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(help_sections()))
+            self.push_screen(HelpScreen(help_sections(), self.own_keys))
 
     async def action_quit(self) -> None:
         """Leave; ask first while something runs."""
@@ -196,13 +208,18 @@ def help_sections() -> tuple[Section, ...]:
     from kdmgr.tui.screens.duel import DuelScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.import_ import ImportScreen
+    from kdmgr.tui.screens.machine import MachineScreen
     from kdmgr.tui.screens.modelfile import ModelfileScreen
+    from kdmgr.tui.screens.settings import SettingsScreen
     from kdmgr.tui.screens.transfers import TransfersScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
     from kdmgr.tui.widgets.chat_table import ChatTable
     from kdmgr.tui.widgets.file_picker import GgufTree
     from kdmgr.tui.widgets.filter_input import FilterInput
+    from kdmgr.tui.widgets.keyed_table import KeyedTable
+    from kdmgr.tui.widgets.machine_tables import HostsTable, LoadedTable
     from kdmgr.tui.widgets.modelfile_area import ModelfileArea
+    from kdmgr.tui.widgets.setting_tables import KeysTable, SettingsTable
     from kdmgr.tui.widgets.student_table import StudentTable
     from kdmgr.tui.widgets.transfer_table import TransferTable
 
@@ -215,5 +232,7 @@ def help_sections() -> tuple[Section, ...]:
         Section("Transfers", (TransferTable, TransfersScreen)),
         Section("Import", (GgufTree, ImportScreen)),
         Section("Modelfile", (ModelfileArea, ModelfileScreen)),
+        Section("Machine", (LoadedTable, HostsTable, MachineScreen, KeyedTable)),
+        Section("Settings", (SettingsTable, KeysTable, SettingsScreen, KeyedTable)),
         Section("Everywhere", (KdmgrApp,)),
     )

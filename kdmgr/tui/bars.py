@@ -16,10 +16,10 @@ def share_bar(share: float, width: int) -> tuple[str, str]:
     return full, "─" * (width - len(full))
 
 
-def sparkline(values: Iterable[float], width: int) -> str:
-    """The last `width` values over a baseline of zero, one character each."""
+def sparkline(values: Iterable[float], width: int, *, top: float | None = None) -> str:
+    """The last `width` values over a baseline of zero, one character each; `top` is the full height, or the largest."""
     recent = list(values)[-width:] if width > 0 else []
-    top = max(recent, default=0.0)
+    top = max(recent, default=0.0) if top is None else top
     if top <= 0:
         return _SPARKS[0] * len(recent)
-    return "".join(_SPARKS[min(int(value / top * 7.999), 7)] for value in recent)
+    return "".join(_SPARKS[min(max(int(value / top * 7.999), 0), 7)] for value in recent)

@@ -1,16 +1,24 @@
-"""What the command palette offers: the models, and what the keys do."""
+"""What the command palette offers: places, models of all places, and what the keys do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from kdmgr.tui.places import HOME, PLACES
 from kdmgr.tui.screens.students import StudentsScreen
+from kdmgr.tui.themes import THEMES
 from kdmgr.tui.words import describe_row, one_line
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
+
+    from kdmgr.services.rows import ModelRow
 
 
 class Offer(NamedTuple):
@@ -19,6 +27,12 @@ class Offer(NamedTuple):
     text: str
     help: str
     run: Callable[[], object]
+
+
+def screens_of(app: App[Any]) -> Iterator[Screen[Any]]:
+    """Every screen that is open in any place. A screen may offer more of its own by `palette_offers`."""
+    for place in PLACES:
+        yield from app._screen_stacks.get(place.mode, ())
 
 
 class _Offers(Provider):
@@ -43,18 +57,41 @@ class _Offers(Provider):
 
 
 class ModelCommands(_Offers):
-    """Go to a model, or chat with it."""
+    """Go to a model, chat with it, or unload it: from any place."""
 
     def offers(self) -> Iterator[Offer]:
-        """Chats first, then every row."""
-        screen = self.screen
-        if not isinstance(screen, StudentsScreen):
-            return
-        for row in screen.rows:
+        """Chats first, then every row, then what is in memory."""
+        found = {type(screen): screen for screen in screens_of(self.app)}
+        students = found.get(StudentsScreen)
+        if isinstance(students, StudentsScreen):
+            yield from self._rows(students)
+        for screen in found.values():
+            for text, about, run in getattr(screen, "palette_offers", tuple)():
+                yield Offer(text, about, run)
+
+    def _rows(self, students: StudentsScreen) -> Iterator[Offer]:
+        for row in students.rows:
             if row.installed:
-                yield Offer(f"Chat with {one_line(row.name)}", describe_row(row), partial(screen.chat, row))
-        for row in screen.rows:
-            yield Offer(f"Show {one_line(row.name)}", describe_row(row), partial(screen.reveal, row))
+                yield Offer(f"Chat with {one_line(row.name)}", describe_row(row), partial(students.chat, row))
+        for row in students.rows:
+            show = partial(self._show, students, row)
+            yield Offer(f"Show {one_line(row.name)}", describe_row(row), show)
+
+    async def _show(self, students: StudentsScreen, row: ModelRow) -> None:
+        await self.app.switch_mode(HOME)
+        students.reveal(row)
+
+
+class PlaceCommands(_Offers):
+    """The places, and the themes."""
+
+    def offers(self) -> Iterator[Offer]:
+        """By their titles and names."""
+        for number, place in enumerate(PLACES, 1):
+            go = partial(self.app.run_action, f"app.go('{place.mode}')")
+            yield Offer(f"Go to {place.title}", f"key {number}", go)
+        for theme in THEMES:
+            yield Offer(f"Theme: {theme.removeprefix('kdmgr-')}", "", partial(setattr, self.app, "theme", theme))
 
 
 class KeyCommands(_Offers):
@@ -64,7 +101,8 @@ class KeyCommands(_Offers):
         """Each action once, under what its key's tooltip says."""
         seen = set()
         for node, binding, enabled, _ in self.screen.active_bindings.values():
-            if enabled and binding.tooltip and binding.action not in seen:
+            # Places have a provider of their own.
+            if enabled and binding.tooltip and binding.action not in seen and not binding.action.startswith("go("):
                 seen.add(binding.action)
                 key = self.app.get_key_display(binding)
                 yield Offer(binding.tooltip, f"key {key}", partial(self.app.run_action, binding.action, node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdmgr.fit.plan import Components, DevicePlan, FitReport
+from kdmgr.services.planning import planned_for
 from kdmgr.services.wording import describe_context, describe_estimate, describe_prompt, describe_speed
 from kdmgr.tui.plans import Problem
 from kdmgr.tui.widgets.facts import Fact
@@ -44,8 +45,9 @@ def _plan_facts(judged: FitReport | Problem | None) -> list[Fact]:
     if isinstance(judged, Problem):
         return [Fact("do", judged.hint)] if judged.hint else []
     found = judged.plan.estimate
+    planned = [Fact("for", sentence, "$accent") for sentence in planned_for(judged.machine)]
     facts = [Fact("estimate", describe_estimate(found))] if found else []
-    facts += [Fact("context", describe_context(judged)), Fact("speed", describe_speed(judged.speed))]
+    facts += [*planned, Fact("context", describe_context(judged)), Fact("speed", describe_speed(judged.speed))]
     if judged.speed is not None and judged.speed.prompt is not None:
         facts.append(Fact("prompt", describe_prompt(judged.speed.prompt)))
     return [*facts, *(Fact("try", sentence, "$accent") for sentence in judged.alternatives)]

@@ -39,9 +39,12 @@ class View:
         return replace(self, sort=SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)])
 
 
-def merge(disk: Sequence[ModelRow], server: Sequence[ModelRow]) -> list[ModelRow]:
-    """One row for each model: a server's list holds what stands in Ollama's store, and what the catalog knows."""
-    stored = {row.name for row in disk if row.origin == "ollama"}
+def merge(disk: Sequence[ModelRow], server: Sequence[ModelRow], *, same_disk: bool = True) -> list[ModelRow]:
+    """One row for each model: a server's list holds what stands in Ollama's store, and what the catalog knows.
+
+    A server on another computer has models of its own, whatever they are called.
+    """
+    stored = {row.name for row in disk if row.origin == "ollama" and same_disk}
     served = [row for row in server if row.name not in stored]
     present = {row.match.student.id for row in served if row.match and row.match.relation == "itself"}
     known = [row for row in disk if row.installed or row.match is None or row.match.student.id not in present]

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kdmgr.errors import KdmgrError
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.history.chat_records import ChatRecord
     from kdmgr.services.rows import ModelRow
+    from kdmgr.services.ui_state import Value
 
 
 @dataclass
@@ -51,6 +54,8 @@ class HeaderRead(Message):
     key: str
     shape: ModelShape
     source: str
+    machine: Machine | None = None
+    """The other computer that would run it; None for this one."""
 
 
 @dataclass
@@ -96,3 +101,23 @@ class ChatAsked(Message):
     row: ModelRow
     n_ctx: int | None
     cache_type: str | None
+
+
+@dataclass
+class HostChanged(Message):
+    """Another server is used from now on."""
+
+
+@dataclass
+class StateChanged(Message):
+    """Something is to be found as it is now when the app is opened again."""
+
+    part: str
+    values: Mapping[str, Value]
+
+
+@dataclass
+class SettingChanged(Message):
+    """A setting has been written."""
+
+    key: str

@@ -37,10 +37,24 @@ def _open_transfers(services: AppServices) -> Screen[Any]:
     return TransfersScreen(services)
 
 
+def _open_machine(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.machine import MachineScreen
+
+    return MachineScreen(services)
+
+
+def _open_settings(services: AppServices) -> Screen[Any]:
+    from kdmgr.tui.screens.settings import SettingsScreen
+
+    return SettingsScreen(services)
+
+
 PLACES = (
     Place("students", "Students", _open_students),
     Place("chats", "Chats", _open_chats),
     Place("transfers", "Transfers", _open_transfers),
+    Place("machine", "Machine", _open_machine),
+    Place("settings", "Settings", _open_settings),
 )
 HOME = PLACES[0].mode
 

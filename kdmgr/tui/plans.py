@@ -40,7 +40,7 @@ class Plans:
     options: RunOptions = field(default_factory=RunOptions)
     version: int = 0
     """Goes up with every change of machine or question."""
-    _shapes: dict[str, tuple[ModelShape, str]] = field(default_factory=dict)
+    _shapes: dict[str, tuple[ModelShape, str, Machine | None]] = field(default_factory=dict)
     _problems: dict[str, Problem] = field(default_factory=dict)
     _reports: dict[str, FitReport] = field(default_factory=dict)
 
@@ -60,9 +60,9 @@ class Plans:
         self._problems.clear()
         self._outdate()
 
-    def add_shape(self, key: str, shape: ModelShape, source: str) -> None:
-        """The header of a row has been read."""
-        self._shapes[key] = (shape, source)
+    def add_shape(self, key: str, shape: ModelShape, source: str, elsewhere: Machine | None = None) -> None:
+        """The header of a row has been read; `elsewhere` is the other computer that would run it."""
+        self._shapes[key] = (shape, source, elsewhere)
 
     def add_problem(self, key: str, error: KdmgrError, *, on_server: bool = False) -> None:
         """The header of a row cannot be read; that of a server's model usually is not on this disk."""
@@ -84,9 +84,10 @@ class Plans:
             return judge_listed(row, self.machine)
         if row.key not in self._reports:
             known = self._shapes.get(row.key)
-            if known is None or self.machine is None:
+            machine = self._machine_of(row.key)
+            if known is None or machine is None:
                 return None
-            self._reports[row.key] = self.assess(*known, row.name, self.machine, self.options)
+            self._reports[row.key] = self.assess(known[0], known[1], row.name, machine, self.options)
         return self._reports[row.key]
 
     def look_up(self, row: ModelRow) -> FitReport | Problem | None:
@@ -94,9 +95,18 @@ class Plans:
         waiting = row.installed and row.key not in self._reports and row.key not in self._problems
         return None if waiting else self.judge(row)
 
-    def waiting(self) -> list[tuple[str, ModelShape, str]]:
-        """Rows whose header is known, but not their plan."""
-        return [(key, *known) for key, known in self._shapes.items() if key not in self._reports]
+    def waiting(self) -> list[tuple[str, ModelShape, str, Machine]]:
+        """Rows whose header and machine are known, but not their plan."""
+        return [
+            (key, shape, source, machine)
+            for key, (shape, source, _) in self._shapes.items()
+            if key not in self._reports and (machine := self._machine_of(key)) is not None
+        ]
+
+    def _machine_of(self, key: str) -> Machine | None:
+        """That which would run the row's model: nothing of this machine is taken for another's."""
+        known = self._shapes.get(key)
+        return known[2] if known is not None and known[2] is not None else self.machine
 
     def _outdate(self) -> None:
         self.version += 1

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from kdmgr.tui.ports_chats import ChatServices
 from kdmgr.tui.ports_duel import DuelServices
+from kdmgr.tui.ports_machine import MachineServices
 from kdmgr.tui.ports_modelfiles import ModelfileServices
+from kdmgr.tui.ports_settings import SettingsServices
 from kdmgr.tui.ports_transfers import TransferServices
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
 
 
-class AppServices(ChatServices, DuelServices, TransferServices, ModelfileServices, Protocol):
+class AppServices(
+    ChatServices, DuelServices, TransferServices, ModelfileServices, MachineServices, SettingsServices, Protocol
+):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 
     def detect_machine(self) -> Machine:
@@ -31,6 +35,9 @@ class AppServices(ChatServices, DuelServices, TransferServices, ModelfileService
 
     def open_shape(self, row: ModelRow, /) -> tuple[ModelShape, str]:
         """The shape of a model and where it was read from."""
+
+    def machine_elsewhere(self, source: str, /) -> Machine | None:
+        """The other computer that would run a model found in `source`; None for this one."""
 
     def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
         """Plan and judge; takes milliseconds and touches nothing."""

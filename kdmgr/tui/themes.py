@@ -1,11 +1,12 @@
-"""The three themes. Style sheets name variables only; these are where the colours are."""
+"""The four themes. Style sheets name variables only; these are where the colours are."""
 
 from __future__ import annotations
 
 from textual.theme import Theme
 
-DARK, LIGHT, CONTRAST = "kdmgr-dark", "kdmgr-light", "kdmgr-contrast"
-THEMES = (DARK, LIGHT, CONTRAST)
+from kdmgr.services.preferences import THEMES as THEMES
+
+DARK, LIGHT, CONTRAST, TERMINAL = THEMES
 
 DEFAULT_VARIABLES = {
     "memory-in-use": "#8a8f98",
@@ -16,13 +17,14 @@ DEFAULT_VARIABLES = {
     "memory-projector": "#7d8df0",
     "memory-overhead": "#d9a441",
     "memory-free": "#6b7280",
+    "memory-unknown": "#6b7280",
 }
 """The kinds of memory in a theme that is not ours: one chosen in the palette."""
 
 
 def build_themes() -> tuple[Theme, ...]:
-    """Dark, light and high contrast."""
-    return _dark(), _light(), _contrast()
+    """Dark, light, high contrast, and the terminal's own colours."""
+    return _dark(), _light(), _contrast(), _terminal()
 
 
 def next_theme(current: str) -> str:
@@ -53,6 +55,7 @@ def _dark() -> Theme:
             "memory-projector": "#8f9df5",
             "memory-overhead": "#e0a85a",
             "memory-free": "#566070",
+            "memory-unknown": "#566070",
             "foreground-muted": "#8690a0",
             "footer-key-foreground": "#6cb2eb",
             "footer-background": "#171c24",
@@ -90,6 +93,7 @@ def _light() -> Theme:
             "memory-projector": "#4150c4",
             "memory-overhead": "#96620a",
             "memory-free": "#8f98a5",
+            "memory-unknown": "#8f98a5",
             "foreground-muted": "#66707d",
             "footer-key-foreground": "#1f5f99",
             "footer-background": "#e6eaf0",
@@ -125,6 +129,7 @@ def _contrast() -> Theme:
             "memory-projector": "#a8b4ff",
             "memory-overhead": "#ffd500",
             "memory-free": "#999999",
+            "memory-unknown": "#999999",
             "footer-key-foreground": "#ffd500",
             "footer-background": "#000000",
             "block-cursor-background": "#ffd500",
@@ -133,5 +138,51 @@ def _contrast() -> Theme:
             "block-cursor-blurred-foreground": "#ffffff",
             "block-cursor-text-style": "bold",
             "foreground-muted": "#cccccc",
+        },
+    )
+
+
+def _terminal() -> Theme:
+    """The sixteen colours as the terminal shows them, on its own background."""
+    return Theme(
+        name=TERMINAL,
+        ansi=True,
+        primary="ansi_blue",
+        secondary="ansi_cyan",
+        accent="ansi_magenta",
+        success="ansi_green",
+        warning="ansi_yellow",
+        error="ansi_red",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        variables={
+            "memory-in-use": "ansi_bright_black",
+            "memory-weights": "ansi_blue",
+            "memory-kv-cache": "ansi_magenta",
+            "memory-recurrent": "ansi_magenta",
+            "memory-compute": "ansi_cyan",
+            "memory-projector": "ansi_bright_blue",
+            "memory-overhead": "ansi_yellow",
+            "memory-free": "ansi_bright_black",
+            "memory-unknown": "ansi_bright_black",
+            "foreground-muted": "ansi_bright_black",
+            "footer-key-foreground": "ansi_blue",
+            "ansi-background": "ansi_black",
+            "ansi-foreground": "ansi_white",
+            "border-blurred": "ansi_bright_black",
+            "screen-selection-background": "ansi_bright_blue",
+            "screen-selection-foreground": "ansi_black",
+            "block-cursor-background": "ansi_blue",
+            "block-cursor-foreground": "ansi_bright_white",
+            "block-cursor-blurred-background": "ansi_bright_black",
+            "block-cursor-blurred-foreground": "ansi_bright_white",
+            "block-cursor-text-style": "none",
+            "input-cursor-background": "ansi_white",
+            "input-cursor-foreground": "ansi_black",
+            "input-selection-background": "ansi_bright_blue",
+            "input-selection-foreground": "ansi_black",
         },
     )

@@ -68,6 +68,11 @@ class FakeNvml:
     def nvmlDeviceGetArchitecture(self, handle: int) -> int:
         return (7, 8)[handle]
 
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
+        if handle:
+            raise self.NVMLError("Not Supported")
+        return SimpleNamespace(gpu=37, memory=12)
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         return [SimpleNamespace(pid=42, usedGpuMemory=GIB)] if handle == 0 else []
 
@@ -85,6 +90,7 @@ def test_nvml_tells_everything_of_a_card() -> None:
     assert (first.architecture, first.compute_capability) == ("Ampere", "8.6")
     assert [(p.pid, p.name, p.used_bytes) for p in first.processes] == [(42, "/usr/bin/ollama", GIB)]
     assert (second.index, second.architecture, second.memory_type) == (1, "Ada Lovelace", "GDDR6X")
+    assert (first.busy, second.busy) == (0.37, None)
 
 
 @pytest.mark.parametrize(
@@ -192,12 +198,13 @@ def card(root: Path, number: int, **files: str) -> None:
 
 
 def test_amd_cards_come_from_sysfs_without_the_integrated_ones(tmp_path: Path) -> None:
-    big = {"mem_info_vram_total": str(24 * GIB), "mem_info_vram_used": str(GIB)}
+    big = {"mem_info_vram_total": str(24 * GIB), "mem_info_vram_used": str(GIB), "gpu_busy_percent": "50"}
     card(tmp_path, 0, vendor="0x1002", mem_info_vram_total=str(GIB // 2), mem_info_vram_used="0")
     card(tmp_path, 1, vendor="0x1002", product_name="AMD Radeon RX 7900 XTX\n", **big)
     (tmp_path / "sys/class/drm/card1-DP-1").mkdir()
     (found,) = probe_amd(tmp_path, {})
     assert (found.name, found.free_bytes, found.backend) == ("AMD Radeon RX 7900 XTX", 23 * GIB, Backend.ROCM)
+    assert found.busy == 0.5
     assert (found.bandwidth, found.bandwidth_basis) == (960_000_000_000, "GPU table")
     with pytest.raises(Absent, match="hides"):
         probe_amd(tmp_path, {"HIP_VISIBLE_DEVICES": "3"})

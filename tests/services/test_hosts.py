@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from kdmgr.fit.options import RunOptions
 from kdmgr.fit.plan import Verdict
 from kdmgr.hosts import is_this_machine
 from kdmgr.paths import Paths
+from kdmgr.refs import OllamaRef
 from kdmgr.services.app import Services
 from kdmgr.services.host_settings import add_host, remove_host, use_host
 from kdmgr.services.hosts import all_hosts, choose_host
@@ -258,3 +261,22 @@ def test_a_server_that_is_down_takes_nothing_away(tmp_path: Path) -> None:
     assert [row.name for row in services.installed_rows()] == ["mine:latest"]
     assert services.fit("mine", None, RunOptions()).report.source == "store"
     assert services.model_rows()
+
+
+def test_a_servers_row_is_planned_as_the_server_tells_it_and_on_its_hardware(tmp_path: Path) -> None:
+    """The way of the list: never by a file of the same name that is here, never on the GPUs that are here."""
+    listing = {"name": "m:latest", "model": "m:latest", "size": 10, "digest": "ab" * 32}
+    with ScriptedServer() as server:
+        server.on("GET", "/api/tags", json_reply(models=[listing])).on("POST", "/api/show", json_reply(**shown()))
+        server.on("GET", "/api/version", json_reply(version="0.30.1"))
+        box = NamedHost("box", server.host, ("RTX 4090",))
+        services = services_of(tmp_path, Settings(host="box", hosts=(box,)), None)
+        (row,) = asyncio.run(services.server_rows())
+        shape, source = services.open_shape(row)
+        assert (shape.architecture, source) == ("llama", "server")
+        there = services.machine_elsewhere(source)
+        assert there is not None and [device.name for device in there.devices] == ["NVIDIA GeForce RTX 4090"]
+        assert services.assess(shape, source, row.name, there, RunOptions()).machine.owner == "box"
+    assert services.machine_elsewhere("store") is None
+    with pytest.raises(NotFound, match="does not tell"):
+        services.open_shape(replace(row, name="n", ref=OllamaRef("n")))

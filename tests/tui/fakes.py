@@ -18,6 +18,8 @@ from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
 from tests.tui.fakes_chats import FakeChatServices
 from tests.tui.fakes_duel import FakeDuels
+from tests.tui.fakes_machine import FakeMachinePlace
+from tests.tui.fakes_settings import FakeSettingsPlace
 from tests.tui.fakes_transfers import FakeTransferServices
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
@@ -70,7 +72,7 @@ def catalog_rows(limit: int | None = None) -> list[ModelRow]:
 
 
 @dataclass
-class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices):
+class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices, FakeMachinePlace, FakeSettingsPlace):
     """`AppServices` over dictionaries."""
 
     rows: list[ModelRow] = field(default_factory=list)
@@ -78,6 +80,8 @@ class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices):
     """By row key; a row without one fails to open."""
     machine: Machine = RTX_3060
     server: list[ModelRow] = field(default_factory=list)
+    elsewhere: Machine | None = None
+    """The computer of the server's rows, where it is another."""
     rows_error: KdmgrError | None = None
     machine_error: KdmgrError | None = None
     calls: list[str] = field(default_factory=list)
@@ -101,7 +105,10 @@ class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices):
     def open_shape(self, row: ModelRow) -> tuple[ModelShape, str]:
         if row.key not in self.shapes:
             raise KdmgrError("the blob is gone", hint="import it again")
-        return self.shapes[row.key], "store"
+        return self.shapes[row.key], "server" if row.origin == "server" else "store"
+
+    def machine_elsewhere(self, source: str) -> Machine | None:
+        return self.elsewhere if source == "server" else None
 
     def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
         return assess(shape, machine, options, ref=ref, source=source)

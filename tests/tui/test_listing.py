@@ -16,6 +16,7 @@ from kdmgr.tui.plans import Plans, Problem, judge_listed
 from kdmgr.tui.widgets.columns import GAP, choose_columns, draw_cell
 from kdmgr.tui.widgets.context_slider import context_steps, step_from
 from tests.support.machines import gpu, machine
+from tests.support.shapes import shape
 from tests.tui.conftest import make_services
 from tests.tui.fakes import RTX_3060, catalog_rows, installed
 
@@ -109,6 +110,26 @@ def test_a_header_that_cannot_be_read_keeps_its_reason(plans: Plans) -> None:
     judged = plans.judge(row)
     assert isinstance(judged, Problem)
     assert "server" in judged.reason
+
+
+def test_another_computers_model_is_planned_there_and_not_here(plans: Plans) -> None:
+    row = installed("theirs", shape("llama-3.1-8b"), origin="server")
+    there = replace(machine(gpu(4)), owner="gpu-box")
+    plans.add_shape(row.key, shape("llama-3.1-8b"), "server", there)
+    report = plans.judge(row)
+    assert isinstance(report, FitReport) and report.machine.owner == "gpu-box"
+    here = plans.judge(make_services().rows[1])
+    assert isinstance(here, FitReport) and here.machine.owner is None
+    plans.ask(n_ctx=8192, cache_type="f16")
+    assert {key: at.owner for key, _, _, at in plans.waiting()}[row.key] == "gpu-box"
+    plans.machine = None
+    assert isinstance(plans.judge(row), FitReport), "it does not wait for this machine"
+
+
+def test_models_of_another_computer_stand_beside_those_of_this_disk() -> None:
+    mine, theirs = installed("m", origin="ollama"), installed("m", origin="server")
+    assert merge([mine], [theirs]) == [mine]
+    assert merge([mine], [theirs], same_disk=False) == [theirs, mine]
 
 
 def test_context_steps_end_at_the_trained_context() -> None:

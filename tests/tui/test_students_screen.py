@@ -371,7 +371,7 @@ async def test_at_80_columns_no_figure_is_cut(services: FakeServices) -> None:
 async def test_themes_cycle_and_change_the_colours(services: FakeServices) -> None:
     async with opened(services) as on:
         seen = [on.app.theme]
-        for _ in range(3):
+        for _ in THEMES:
             await on.pilot.press("t")
             await on.pilot.pause()
             seen.append(on.app.theme)

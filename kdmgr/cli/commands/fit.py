@@ -15,6 +15,7 @@ from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count, pr
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
+    from kdmgr.config import Settings
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.models.headers import HeaderCache
     from kdmgr.services.app import Services
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.history:
             return _show_history(services, args, console)
         services.plan_for(args.gpu or (), args.vram)
-        options = read_options(args, services.headers)
+        options = read_options(args, services.headers, services.settings)
         answers = [_assess(services, ref, options) for ref in args.refs]
         if args.verbose:
             _tell_traffic(services, _flatten(answers), console)
@@ -177,16 +178,17 @@ def _tell_traffic(services: Services, assessments: list[Assessment], console: Co
     )
 
 
-def read_options(args: argparse.Namespace, headers: HeaderCache) -> RunOptions:
-    """Run options as the command line gives them; files named beside the model are weighed by their headers."""
-    reserve = None if args.reserve is None else parse_bytes(args.reserve)
+def read_options(args: argparse.Namespace, headers: HeaderCache, settings: Settings) -> RunOptions:
+    """Run options as the command line gives them, else the settings; files beside the model are weighed by headers."""
+    reserve = settings.reserve_bytes if args.reserve is None else parse_bytes(args.reserve)
+    cache_type = args.cache_type or settings.cache_type or "f16"
     return RunOptions(
-        n_ctx=None if args.ctx_size is None else parse_count(args.ctx_size),
+        n_ctx=settings.n_ctx if args.ctx_size is None else parse_count(args.ctx_size),
         n_parallel=args.parallel,
         n_ubatch=args.ubatch,
         n_batch=args.ubatch,
-        type_k=args.cache_type_k or args.cache_type or "f16",
-        type_v=args.cache_type_v or args.cache_type or "f16",
+        type_k=args.cache_type_k or cache_type,
+        type_v=args.cache_type_v or cache_type,
         flash_attn=args.flash_attn,
         engine_build=EngineBuild(args.engine_build) if args.engine_build else None,
         n_gpu_layers=args.n_gpu_layers,

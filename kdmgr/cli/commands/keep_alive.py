@@ -10,8 +10,6 @@ from kdmgr.cli.arguments import add_host
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
 
-FOREVER = ("forever", "ever", "always")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `keep-alive`."""
@@ -25,14 +23,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     import asyncio
 
     from kdmgr.cli.commands.ps import print_loaded
-    from kdmgr.errors import UsageError
     from kdmgr.services.app import Services
-    from kdmgr.services.memory import keep_alive
-    from kdmgr.units import parse_duration
+    from kdmgr.services.memory import keep_alive, parse_keep_time
 
-    seconds = None if args.time.lower() in FOREVER else parse_duration(args.time)
-    if seconds == 0:
-        raise UsageError("keeping it for no time means unloading it", hint=f"kdmgr stop {args.model}")
+    seconds = parse_keep_time(args.time, args.model)
     was_loaded, residence = asyncio.run(keep_alive(Services.create(host=args.host), args.model, seconds))
     if residence is None:
         console.note(f"{args.model} is not loaded any more")

@@ -24,6 +24,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run the app until the user leaves it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the terminal app needs a terminal", hint="`kdmgr --help` lists the commands")
+    if os.environ.get("TERM", "") in ("dumb", "unknown"):
+        term = os.environ["TERM"]
+        raise UsageError(f"the terminal app cannot draw where TERM is {term}", hint="`kdmgr --help` lists the commands")
     from kdmgr.services.app import Services
     from kdmgr.tui.app import KdmgrApp
 

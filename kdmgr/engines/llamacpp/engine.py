@@ -112,6 +112,11 @@ class LlamaCppEngine:
         """The worker's process id, to see what it takes; None while none runs."""
         return self._worker.pid if self._worker else None
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is loading or answering."""
+        return self._turn.locked()
+
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Stream one answer; loads the model first where needed.
 

@@ -81,25 +81,25 @@ class AssessingScreen(Screen[None]):
                 return
             try:
                 shape, source = self.services.open_shape(row)
+                machine = self.services.machine_elsewhere(source)
             except KdmgrError as error:
                 self.post_message(HeaderFailed(generation, row.key, error, row.origin == "server"))
             else:
-                self.post_message(HeaderRead(generation, row.key, shape, source))
+                self.post_message(HeaderRead(generation, row.key, shape, source, machine))
         self.post_message(AssessingDone(generation))
 
     @work(thread=True, exclusive=True, group="plan")
     def plan_rows(
         self,
         version: int,
-        waiting: Sequence[tuple[ModelRow, ModelShape, str]],
-        machine: Machine,
+        waiting: Sequence[tuple[ModelRow, ModelShape, str, Machine]],
         options: RunOptions,
         delay: float,
     ) -> None:
         """Plan rows under a new question, unless the next one comes within `delay` seconds."""
         worker = get_current_worker()
         time.sleep(delay)
-        for row, shape, source in waiting:
+        for row, shape, source, machine in waiting:
             if worker.is_cancelled:
                 return
             report = self.services.assess(shape, source, row.name, machine, options)

@@ -13,6 +13,7 @@ from textual.widgets import Footer, Markdown
 
 from kdmgr.services.live_entries import LiveTurn, Phase
 from kdmgr.services.token_guess import guess_tokens
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.chat_words import describe_status
 from kdmgr.tui.screens.chat_actions import ChatActions
 from kdmgr.tui.widgets.chat_input import ChatInput
@@ -39,7 +40,7 @@ class ChatScreen(ChatActions):
     """The conversation, the read-out below it, and the box to type into. The chat goes on without it."""
 
     CSS_PATH = "chat.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS: ClassVar[list[BindingType]] = identify("chat", [
         Binding("escape", "stop_or_leave", "stop/back", tooltip="Stop the answer; when there is none, go back"),
         Binding("ctrl+r", "retry", "retry", tooltip="Ask the last question again", priority=True),
         Binding("ctrl+n", "new_chat", "new", tooltip="Begin a new chat with this model", priority=True),
@@ -52,9 +53,9 @@ class ChatScreen(ChatActions):
         Binding("ctrl+o", "toggle_thinking", "thinking", tooltip="Fold or unfold all thoughts", show=False,
                 priority=True),
         Binding("f1", "app.help", "help", tooltip="All keys"),
-        Binding("pageup", "scroll(-1)", "scroll up", show=False, priority=True),
-        Binding("pagedown", "scroll(1)", "scroll down", show=False, priority=True),
-    ]  # fmt: skip
+        Binding("pageup", "scroll(-1)", "scroll up", show=False, priority=True, id="chat.scroll_up"),
+        Binding("pagedown", "scroll(1)", "scroll down", show=False, priority=True, id="chat.scroll_down"),
+    ])  # fmt: skip
 
     title_line = getters.query_one(ChatTitle)
     read_out = getters.query_one(ReadOut)

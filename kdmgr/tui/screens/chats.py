@@ -15,6 +15,7 @@ from textual.widgets import Footer, Input, Static
 
 from kdmgr.errors import KdmgrError
 from kdmgr.history.chat_records import ChatRecord
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.chat_rows import ChatRow, arrange_chats
 from kdmgr.tui.messages import SavedChatsFound
 from kdmgr.tui.widgets.chat_table import ChatTable
@@ -39,16 +40,21 @@ class ChatsScreen(Screen[None]):
     """One table; what is typed into the filter is searched for in all that was said."""
 
     CSS_PATH = "chats.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "search", key_display="/", tooltip="Search titles, models and all that was said"),
-        Binding("n", "new", "new", tooltip="A new chat with the model of the selected one"),
-        Binding("e", "export", "export", tooltip="Write the selected chat to a file"),
-        Binding("u", "close_chat", "close", tooltip="Close an open chat and free its model; it stays saved"),
-        Binding("d,x,delete", "delete", "delete", tooltip="Delete the selected chat; asks first"),
-        Binding("r", "refresh", "refresh", show=False, tooltip="Read the saved chats again"),
-        Binding("escape", "clear_filter", "clear the search", show=False),
-        Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "chats",
+        [
+            Binding(
+                "slash", "filter", "search", key_display="/", tooltip="Search titles, models and all that was said"
+            ),
+            Binding("n", "new", "new", tooltip="A new chat with the model of the selected one"),
+            Binding("e", "export", "export", tooltip="Write the selected chat to a file"),
+            Binding("u", "close_chat", "close", tooltip="Close an open chat and free its model; it stays saved"),
+            Binding("d,x,delete", "delete", "delete", tooltip="Delete the selected chat; asks first"),
+            Binding("r", "refresh", "refresh", show=False, tooltip="Read the saved chats again"),
+            Binding("escape", "clear_filter", "clear the search", show=False),
+            Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
+        ],
+    )
 
     filter_input = getters.query_one(FilterInput)
     table = getters.query_one(ChatTable)

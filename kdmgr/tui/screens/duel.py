@@ -21,6 +21,7 @@ from kdmgr.errors import KdmgrError
 from kdmgr.services.agreement import Agreement
 from kdmgr.services.duel import DuelOptions, Side, SideStarted
 from kdmgr.services.duel_words import describe_agreement
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.duel_words import (
     MARK,
     Phase,
@@ -57,16 +58,23 @@ class DuelScreen(Screen[None]):
     """Two answers side by side (one above the other where it is narrow), what came of them, the box to type into."""
 
     CSS_PATH = "duel.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop_or_leave", "stop/back", tooltip="Stop both answers; when there are none, go back"),
-        Binding("ctrl+r", "again", "again", tooltip="Ask both the last question again", priority=True),
-        Binding("ctrl+l", "settings", "seed …", tooltip="Seed, temperature, length and order", priority=True),
-        Binding("ctrl+g", "read", "B reads A", tooltip="Have B read A's answer: would it have said it?", priority=True),
-        Binding("ctrl+y", "copy", "copy", show=False, tooltip="Copy both answers and what came of them", priority=True),
-        Binding("f1", "app.help", "help", tooltip="All keys"),
-        Binding("pageup", "scroll(-1)", "scroll both up", show=False, priority=True),
-        Binding("pagedown", "scroll(1)", "scroll both down", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "duel",
+        [
+            Binding("escape", "stop_or_leave", "stop/back", tooltip="Stop both answers; when there are none, go back"),
+            Binding("ctrl+r", "again", "again", tooltip="Ask both the last question again", priority=True),
+            Binding("ctrl+l", "settings", "seed …", tooltip="Seed, temperature, length and order", priority=True),
+            Binding(
+                "ctrl+g", "read", "B reads A", tooltip="Have B read A's answer: would it have said it?", priority=True
+            ),
+            Binding(
+                "ctrl+y", "copy", "copy", show=False, tooltip="Copy both answers and what came of them", priority=True
+            ),
+            Binding("f1", "app.help", "help", tooltip="All keys"),
+            Binding("pageup", "scroll(-1)", "scroll both up", show=False, priority=True),
+            Binding("pagedown", "scroll(1)", "scroll both down", show=False, priority=True),
+        ],
+    )
 
     title_line = getters.query_one(DuelTitle)
     left = getters.query_one("#pane-left", DuelPane)

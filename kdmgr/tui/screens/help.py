@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
@@ -48,12 +48,14 @@ class HelpScreen(ModalScreen[None]):
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "close"),
+        Binding("escape,question_mark,q", "dismiss", "close", id="help.close"),
     ]
 
-    def __init__(self, sections: Iterable[Section]) -> None:
+    def __init__(self, sections: Iterable[Section], keys: Mapping[str, str] | None = None) -> None:
+        """`keys` are the user's own, by the ids of bindings."""
         super().__init__()
         self._sections = tuple(sections)
+        self._keys = keys or {}
 
     def compose(self) -> ComposeResult:
         """Headings with their keys below, and what the marks mean."""
@@ -61,9 +63,15 @@ class HelpScreen(ModalScreen[None]):
             view.border_title, view.border_subtitle = "keys", "Esc closes"
             for section in self._sections:
                 yield Static(Content.styled(section.title, "bold $primary"), classes="heading", markup=False)
-                yield Facts([_describe(binding) for binding in own_bindings(section)], label_width=_KEY_WIDTH)
+                yield Facts(
+                    [_describe(binding, self._keys) for binding in own_bindings(section)], label_width=_KEY_WIDTH
+                )
             yield Static(Content.styled("Signs", "bold $primary"), classes="heading", markup=False)
             yield Facts([Fact(f"  {sign}", text) for sign, text in _SIGNS], label_width=_KEY_WIDTH)
+
+    def _with_own_keys(self, binding: Binding) -> Binding:
+        own = self._keys.get(binding.id or "")
+        return binding.with_key(own) if own else binding
 
     def on_mount(self) -> None:
         """So that the arrow keys scroll."""
@@ -82,9 +90,12 @@ def describe_keys(binding: Binding) -> str:
     return "  ".join(_name_key(key) for key in binding.key.split(","))
 
 
-def _describe(binding: Binding) -> Fact:
+def _describe(binding: Binding, keys: Mapping[str, str]) -> Fact:
     text = binding.tooltip or binding.description
-    return Fact(f"  {describe_keys(binding)}", text[:1].upper() + text[1:], "", "$accent")
+    own = keys.get(binding.id or "")
+    return Fact(
+        f"  {describe_keys(binding.with_key(own) if own else binding)}", text[:1].upper() + text[1:], "", "$accent"
+    )
 
 
 def _name_key(key: str) -> str:

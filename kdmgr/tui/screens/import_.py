@@ -24,6 +24,7 @@ from kdmgr.services.import_form import ImportPreview
 from kdmgr.services.import_plan import ImportRequest
 from kdmgr.services.import_transfer import ImportTransfer
 from kdmgr.services.pull_plan import EMBEDDED, OLLAMA
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.import_words import preview_facts
 from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.widgets.drawn import MUTED
@@ -52,14 +53,21 @@ class ImportScreen(Screen[ImportTransfer | None]):
     """Dismissed with the import to queue; None for none."""
 
     CSS_PATH = ["modelfile_editor.tcss", "import_.tcss"]  # noqa: RUF012  (Textual types it as a class's already)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "import", "import", tooltip="Import what is shown", priority=True),
-        Binding("ctrl+t", "target", "to", tooltip="The other target: the Ollama server, or kdmgr's own store"),
-        Binding(
-            "ctrl+f", "mend", "mend", tooltip="Mend what is wrong with the Modelfile and can be mended", priority=True
-        ),
-        Binding("escape", "leave", "leave", tooltip="Leave without importing"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "import",
+        [
+            Binding("ctrl+s", "import", "import", tooltip="Import what is shown", priority=True),
+            Binding("ctrl+t", "target", "to", tooltip="The other target: the Ollama server, or kdmgr's own store"),
+            Binding(
+                "ctrl+f",
+                "mend",
+                "mend",
+                tooltip="Mend what is wrong with the Modelfile and can be mended",
+                priority=True,
+            ),
+            Binding("escape", "leave", "leave", tooltip="Leave without importing"),
+        ],
+    )
 
     picker = getters.query_one(FilePicker)
     state = getters.query_one("#state", Static)

@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from kdmgr.errors import KdmgrError
 from kdmgr.models.progress import Progress
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.screens.review import ReviewScreen
 from kdmgr.tui.transfer_messages import ModelsChanged
@@ -31,12 +32,17 @@ class ModelfileScreen(Screen[bool]):
     """Dismissed with whether a model was made."""
 
     CSS_PATH = ["modelfile_editor.tcss", "modelfile.tcss"]  # noqa: RUF012  (Textual types it as a class's already)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "apply", "apply", tooltip="Look at what changes, and apply it", priority=True),
-        Binding("ctrl+f", "mend", "mend", tooltip="Mend what can be mended without losing anything", priority=True),
-        Binding("ctrl+n", "next_finding", "next finding", tooltip="Go to the next line that is wrong", priority=True),
-        Binding("escape", "leave", "leave", tooltip="Stop applying, or leave the text", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "modelfile",
+        [
+            Binding("ctrl+s", "apply", "apply", tooltip="Look at what changes, and apply it", priority=True),
+            Binding("ctrl+f", "mend", "mend", tooltip="Mend what can be mended without losing anything", priority=True),
+            Binding(
+                "ctrl+n", "next_finding", "next finding", tooltip="Go to the next line that is wrong", priority=True
+            ),
+            Binding("escape", "leave", "leave", tooltip="Stop applying, or leave the text", priority=True),
+        ],
+    )
 
     editor = getters.query_one(ModelfileEditor)
     status = getters.query_one("#status", Static)

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Footer, Input, Static
 
 from kdmgr.fit.plan import FitReport
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.hints import describe_counts, describe_empty, describe_missing, name_to_pull
 from kdmgr.tui.listing import View, arrange, merge
 from kdmgr.tui.messages import (
@@ -24,12 +25,14 @@ from kdmgr.tui.messages import (
     Planned,
     RowsFailed,
     RowsFound,
+    StateChanged,
 )
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.plans import Plans
 from kdmgr.tui.screens.assessing import AssessingScreen
 from kdmgr.tui.screens.modelfile import ModelfileScreen
 from kdmgr.tui.screens.pull import PullScreen
+from kdmgr.tui.students_state import read_choice, read_text, read_view, view_values
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
@@ -52,23 +55,42 @@ class StudentsScreen(AssessingScreen):
     """Installed models first, then the catalog; everything is judged on this machine."""
 
     CSS_PATH = "students.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
-        Binding("c", "duel", "compare", tooltip="Ask this model and another the same, side by side"),
-        Binding("s", "sort", "sort", tooltip="Sort by the next column"),
-        Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
-        Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False),
-        Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context"),
-        Binding("0", "default_context", "the default context", show=False),
-        Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
-        Binding("p", "pull", "pull", show=False, tooltip="Pull the selected model of the catalog, or any by its name"),
-        Binding("e", "edit_modelfile", "edit", show=False, tooltip="Edit the Modelfile of the selected model"),
-        Binding("i", "app.import_file", "import", show=False, tooltip="Import a GGUF file"),
-        Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
-        Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
-        Binding("escape", "clear_filter", "clear the filter", show=False),
-        Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "students",
+        [
+            Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
+            Binding("c", "duel", "compare", tooltip="Ask this model and another the same, side by side"),
+            Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+            Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
+            Binding(
+                "left,left_square_bracket",
+                "context(-1)",
+                "less context",
+                key_display="←",
+                show=False,
+                id="students.less_context",
+            ),
+            Binding(
+                "right,right_square_bracket",
+                "context(1)",
+                "context",
+                key_display="←→",
+                tooltip="More context",
+                id="students.more_context",
+            ),
+            Binding("0", "default_context", "the default context", show=False),
+            Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
+            Binding(
+                "p", "pull", "pull", show=False, tooltip="Pull the selected model of the catalog, or any by its name"
+            ),
+            Binding("e", "edit_modelfile", "edit", show=False, tooltip="Edit the Modelfile of the selected model"),
+            Binding("i", "app.import_file", "import", show=False, tooltip="Import a GGUF file"),
+            Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
+            Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
+            Binding("escape", "clear_filter", "clear the filter", show=False),
+            Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
+        ],
+    )
 
     top_line = getters.query_one(TopLine)
     filter_input = getters.query_one(FilterInput)
@@ -79,12 +101,14 @@ class StudentsScreen(AssessingScreen):
 
     def __init__(self, services: AppServices) -> None:
         super().__init__(services)
-        self.plans = Plans(services.assess)
-        self.view = View()
+        left = services.ui_state.part("students")
+        self.plans = Plans(services.assess, options=services.default_options())
+        self.view = read_view(left)
         self._places: dict[str, list[ModelRow]] = {}
         self._rows: list[ModelRow] = []
         self._failures: dict[str, KdmgrError] = {}
-        self._panel_state = "beside"
+        self._panel_state = read_choice(left, "panel", _PANEL_STATES)
+        self._to_select = read_text(left, "selected")
 
     def compose(self) -> ComposeResult:
         """Tabs and machine, table and panel, footer."""
@@ -101,9 +125,13 @@ class StudentsScreen(AssessingScreen):
         """Paint first, ask later."""
         self.top_line.show_text("looking at this machine …")
         self.listing.border_title = "students"
+        self.filter_input.show(self.view.query)
+        self._show_panel_state()
         self.table.focus()
         self._show_rows()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
+        self.app.host_changed_signal.subscribe(self, lambda _: self.action_refresh())  # type: ignore[attr-defined]
+        self.app.setting_changed_signal.subscribe(self, self._take_setting)  # type: ignore[attr-defined]
         self.call_after_refresh(self.load)
 
     def load(self) -> None:
@@ -137,7 +165,11 @@ class StudentsScreen(AssessingScreen):
         if message.generation != self.generation:
             return
         self._places[message.place] = message.rows
-        self._rows = merge(self._places.get("disk", ()), self._places.get("server", ()))
+        self._rows = merge(
+            self._places.get("disk", ()),
+            self._places.get("server", ()),
+            same_disk=not self.services.host_book.current.is_remote,
+        )
         self._show_rows()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
 
@@ -151,7 +183,7 @@ class StudentsScreen(AssessingScreen):
     @on(HeaderRead)
     def _take_header(self, message: HeaderRead) -> None:
         if message.generation == self.generation:
-            self.plans.add_shape(message.key, message.shape, message.source)
+            self.plans.add_shape(message.key, message.shape, message.source, message.machine)
             self._take_plan(message.key)
 
     @on(HeaderFailed)
@@ -179,11 +211,22 @@ class StudentsScreen(AssessingScreen):
             if self.table.selected == row:
                 self._show_selected()
 
+    def _select_left(self) -> None:
+        """The model that was selected when the app was left, once it is in the table; nothing when it is gone."""
+        if self._to_select in self.table.rows:
+            key, self._to_select = self._to_select, ""
+            self.table.select(key)
+        elif {"disk", "server"} <= set(self._places) and self.table.row_count:
+            self._to_select = ""
+
     # What the user does
 
     @on(DataTable.RowHighlighted)
     def _show_selected(self) -> None:
+        self._select_left()
         row = self.table.selected
+        if row is not None and not self._to_select:
+            self.post_message(StateChanged("students", {"selected": row.key}))
         if row is None:
             self.panel.show_nothing("no model is selected", self.plans.machine)
         else:
@@ -291,9 +334,13 @@ class StudentsScreen(AssessingScreen):
         """The panel beside the table, alone, or not at all."""
         at = _PANEL_STATES.index(self._panel_state)
         self._panel_state = _PANEL_STATES[(at + 1) % len(_PANEL_STATES)]
+        self._show_panel_state()
+        self.post_message(StateChanged("students", {"panel": self._panel_state}))
+        (self.panel if self._panel_state == "full" else self.table).focus()
+
+    def _show_panel_state(self) -> None:
         self.set_class(self._panel_state == "full", "-panel-full")
         self.set_class(self._panel_state == "hidden", "-panel-hidden")
-        (self.panel if self._panel_state == "full" else self.table).focus()
 
     def action_context(self, by: int) -> None:
         """One step more or less context, for all models."""
@@ -323,6 +370,11 @@ class StudentsScreen(AssessingScreen):
     def _pick_cache_type(self, message: CachePicker.Picked) -> None:
         self._ask(n_ctx=self.plans.options.n_ctx, cache_type=message.cache_type)
 
+    def _take_setting(self, key: str) -> None:
+        if key in ("ctx_size", "cache_type", "reserve"):
+            self.plans.options = self.services.default_options()
+            self._ask(n_ctx=self.plans.options.n_ctx)
+
     def _ask(self, *, n_ctx: int | None, cache_type: str | None = None) -> None:
         """Another question for all rows: the selected one is answered now, the others when there is time."""
         self.plans.ask(n_ctx=n_ctx, cache_type=cache_type or self.plans.options.type_k)
@@ -333,13 +385,10 @@ class StudentsScreen(AssessingScreen):
         self._replan(_REPLAN_DELAY)
 
     def _replan(self, delay: float) -> None:
-        machine = self.plans.machine
-        if machine is None:
-            return
         by_key = {row.key: row for row in self.rows}
-        waiting = [(by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in by_key]
+        waiting = [(by_key[key], *known) for key, *known in self.plans.waiting() if key in by_key]
         self._show_selected()
-        self.plan_rows(self.plans.version, waiting, machine, self.plans.options, delay)
+        self.plan_rows(self.plans.version, waiting, self.plans.options, delay)
 
     def _selected_report(self) -> FitReport | None:
         row = self.table.selected
@@ -348,11 +397,13 @@ class StudentsScreen(AssessingScreen):
 
     def _set_view(self, view: View) -> None:
         self.view = view
+        self.post_message(StateChanged("students", view_values(view)))
         self._show_rows()
 
     def _show_rows(self) -> None:
         shown = arrange(self.rows, self.view, self.plans.look_up)
         self.table.show_rows(shown)
+        self._select_left()
         self.table.display = bool(shown)
         self.empty.display = not shown
         self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))

@@ -17,6 +17,7 @@ from kdmgr.errors import KdmgrError
 from kdmgr.services.leftovers import Leftover
 from kdmgr.services.transfer_log import PastTransfer
 from kdmgr.services.transfer_state import Phase
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.screens.pull import PullScreen
 from kdmgr.tui.transfer_messages import EarlierFound, ModelShown, TransfersChanged
@@ -47,16 +48,19 @@ class TransfersScreen(Screen[None]):
     """One table of everything; beside it the selected one in full."""
 
     CSS_PATH = "transfers.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pull", "pull", tooltip="Pull a model by its name"),
-        Binding("i", "app.import_file", "import", tooltip="Import a GGUF file"),
-        Binding("space", "hold", "pause", tooltip="Pause the selected transfer, or go on with it"),
-        Binding("x,c", "cancel", "cancel", key_display="x", tooltip="Cancel the selected transfer"),
-        Binding("d,delete", "remove", "remove", key_display="d", tooltip="Remove a line, or what a pull has left"),
-        Binding("D", "clear", "clear", tooltip="Remove all lines of transfers that have ended"),
-        Binding("r", "refresh", "refresh", show=False, tooltip="Look again for what interrupted pulls have left"),
-        Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "transfers",
+        [
+            Binding("p", "pull", "pull", tooltip="Pull a model by its name"),
+            Binding("i", "app.import_file", "import", tooltip="Import a GGUF file"),
+            Binding("space", "hold", "pause", tooltip="Pause the selected transfer, or go on with it"),
+            Binding("x,c", "cancel", "cancel", key_display="x", tooltip="Cancel the selected transfer"),
+            Binding("d,delete", "remove", "remove", key_display="d", tooltip="Remove a line, or what a pull has left"),
+            Binding("D", "clear", "clear", tooltip="Remove all lines of transfers that have ended"),
+            Binding("r", "refresh", "refresh", show=False, tooltip="Look again for what interrupted pulls have left"),
+            Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
+        ],
+    )
 
     top_line = getters.query_one(TopLine)
     table = getters.query_one(TransferTable)

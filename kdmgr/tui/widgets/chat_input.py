@@ -11,18 +11,22 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from kdmgr.services.images import looks_like_image
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import many_lines
 
 
 class ChatInput(TextArea):
     """Enter sends, Ctrl+J (or Shift+Enter, where the terminal tells it apart) begins a new line."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "send", tooltip="Send the question", priority=True),
-        Binding("ctrl+j,shift+enter", "newline", "new line", tooltip="Begin a new line", priority=True, show=False),
-        Binding("up", "up", "edit earlier", tooltip="In an empty box: edit the question before", show=False),
-        Binding("down", "down", "edit later", tooltip="While editing: the question after", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "chat",
+        [
+            Binding("enter", "send", "send", tooltip="Send the question", priority=True),
+            Binding("ctrl+j,shift+enter", "newline", "new line", tooltip="Begin a new line", priority=True, show=False),
+            Binding("up", "up", "edit earlier", tooltip="In an empty box: edit the question before", show=False),
+            Binding("down", "down", "edit later", tooltip="While editing: the question after", show=False),
+        ],
+    )
 
     @dataclass
     class Sent(Message):

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import DataTable
 from textual.widgets.data_table import CellDoesNotExist
 
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.chat_rows import ChatRow
 from kdmgr.tui.chat_words import STATES, describe_time
 from kdmgr.tui.words import one_line
@@ -45,15 +46,18 @@ _COLUMNS = (
 class ChatTable(DataTable[Text], inherit_bindings=False):
     """Rows are found by `ChatRow.key`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", tooltip="Open the selected chat, or go on with a saved one"),
-        Binding("down,j", "cursor_down", "next chat", show=False),
-        Binding("up,k", "cursor_up", "previous chat", show=False),
-        Binding("g,home", "scroll_top", "first chat", show=False),
-        Binding("G,end", "scroll_bottom", "last chat", show=False),
-        Binding("pagedown", "page_down", "a page down", show=False),
-        Binding("pageup", "page_up", "a page up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "chats",
+        [
+            Binding("enter", "open", "open", tooltip="Open the selected chat, or go on with a saved one"),
+            Binding("down,j", "cursor_down", "next chat", show=False),
+            Binding("up,k", "cursor_up", "previous chat", show=False),
+            Binding("g,home", "scroll_top", "first chat", show=False),
+            Binding("G,end", "scroll_bottom", "last chat", show=False),
+            Binding("pagedown", "page_down", "a page down", show=False),
+            Binding("pageup", "page_up", "a page up", show=False),
+        ],
+    )
 
     class Opened(Message):
         """The user wants to see this chat."""

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
 
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import one_line
 
 _SUFFIX = ".gguf"
@@ -27,11 +28,14 @@ class GgufTree(DirectoryTree):
     """Folders and GGUF files; nothing hidden."""
 
     ICON_NODE, ICON_NODE_EXPANDED, ICON_FILE = "▸ ", "▾ ", "  "
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "next", show=False),
-        Binding("k", "cursor_up", "previous", show=False),
-        Binding("backspace", "parent_folder", "folder above", show=False, tooltip="Show the folder above"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "import",
+        [
+            Binding("j", "cursor_down", "next", show=False),
+            Binding("k", "cursor_up", "previous", show=False),
+            Binding("backspace", "parent_folder", "folder above", show=False, tooltip="Show the folder above"),
+        ],
+    )
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """What can be picked, or leads there."""

@@ -17,8 +17,8 @@ class FilterInput(Input):
     """Hidden until asked for; Enter and Down go to the table, Escape clears and hides it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "leave", "to the table", show=False),
-        Binding("escape", "clear", "clear the filter", show=False),
+        Binding("down", "leave", "to the table", show=False, id="filter.leave"),
+        Binding("escape", "clear", "clear the filter", show=False, id="filter.clear"),
     ]
 
     @dataclass
@@ -34,6 +34,12 @@ class FilterInput(Input):
         """Show it, with the cursor in it."""
         self.display = True
         self.focus()
+
+    def show(self, text: str) -> None:
+        """A filter that holds already; without one it stays hidden."""
+        with self.prevent(Input.Changed):
+            self.value = text
+        self.display = bool(text)
 
     def action_leave(self) -> None:
         """On to the table."""

@@ -9,6 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.modelfile_colors import Span, color_lines
 from kdmgr.tui.words import many_lines
 
@@ -19,12 +20,15 @@ class ModelfileArea(TextArea):
     """Lines are not wrapped, so that marks in the margin stand beside them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"modelfile-area--{kind}" for kind in _KINDS}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "undo", "undo", show=False, tooltip="Undo the last change"),
-        Binding("ctrl+y", "redo", "redo", show=False, tooltip="Do it again"),
-        Binding("ctrl+home", "first_line", "begin", show=False, tooltip="To the beginning of the text"),
-        Binding("ctrl+end", "last_line", "end", show=False, tooltip="To the end of the text"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "modelfile",
+        [
+            Binding("ctrl+z", "undo", "undo", show=False, tooltip="Undo the last change"),
+            Binding("ctrl+y", "redo", "redo", show=False, tooltip="Do it again"),
+            Binding("ctrl+home", "first_line", "begin", show=False, tooltip="To the beginning of the text"),
+            Binding("ctrl+end", "last_line", "end", show=False, tooltip="To the end of the text"),
+        ],
+    )
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(

@@ -32,13 +32,13 @@ class StudentTable(DataTable[Text], inherit_bindings=False):
         f"student-table--{name}" for name in ("success", "warning", "error", "primary", "foreground-muted")
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "chat", tooltip="Chat with the selected model"),
-        Binding("down,j", "cursor_down", "next model", show=False),
-        Binding("up,k", "cursor_up", "previous model", show=False),
-        Binding("g,home", "scroll_top", "first model", show=False),
-        Binding("G,end", "scroll_bottom", "last model", show=False),
-        Binding("pagedown,ctrl+f", "page_down", "a page down", show=False),
-        Binding("pageup,ctrl+b", "page_up", "a page up", show=False),
+        Binding("enter", "open", "chat", tooltip="Chat with the selected model", id="models.open"),
+        Binding("down,j", "cursor_down", "next model", show=False, id="models.down"),
+        Binding("up,k", "cursor_up", "previous model", show=False, id="models.up"),
+        Binding("g,home", "scroll_top", "first model", show=False, id="models.first"),
+        Binding("G,end", "scroll_bottom", "last model", show=False, id="models.last"),
+        Binding("pagedown,ctrl+f", "page_down", "a page down", show=False, id="models.page_down"),
+        Binding("pageup,ctrl+b", "page_up", "a page up", show=False, id="models.page_up"),
     ]
 
     @dataclass

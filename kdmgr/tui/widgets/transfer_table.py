@@ -18,6 +18,7 @@ from textual.widgets.data_table import CellDoesNotExist
 from kdmgr.services.transfer_log import PastTransfer
 from kdmgr.services.transfer_state import PULL, Phase
 from kdmgr.tui.bars import share_bar
+from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.transfer_words import describe_time
 from kdmgr.tui.words import one_line
 from kdmgr.units import format_bytes, format_duration, format_speed
@@ -62,15 +63,18 @@ class TransferTable(DataTable[Text], inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"transfer-table--{name}" for name in ("success", "warning", "error", "primary", "foreground-muted")
     }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "go on", tooltip="Go on with it, try again, or show the model"),
-        Binding("down,j", "cursor_down", "next transfer", show=False),
-        Binding("up,k", "cursor_up", "previous transfer", show=False),
-        Binding("g,home", "scroll_top", "first transfer", show=False),
-        Binding("G,end", "scroll_bottom", "last transfer", show=False),
-        Binding("pagedown,ctrl+f", "page_down", "a page down", show=False),
-        Binding("pageup,ctrl+b", "page_up", "a page up", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = identify(
+        "transfers",
+        [
+            Binding("enter", "open", "go on", tooltip="Go on with it, try again, or show the model"),
+            Binding("down,j", "cursor_down", "next transfer", show=False),
+            Binding("up,k", "cursor_up", "previous transfer", show=False),
+            Binding("g,home", "scroll_top", "first transfer", show=False),
+            Binding("G,end", "scroll_bottom", "last transfer", show=False),
+            Binding("pagedown,ctrl+f", "page_down", "a page down", show=False),
+            Binding("pageup,ctrl+b", "page_up", "a page up", show=False),
+        ],
+    )
 
     class Opened(Message):
         """Enter, or a second click, on the selected row."""
