@@ -79,4 +79,5 @@ def fit_to(options: RunOptions, n_ctx_train: int) -> RunOptions:
 def test_nearly_every_rule_is_held_against_the_engine() -> None:
     met = {recipe.architecture for recipe in RECIPES.values()}
     assert len(met) >= 100
-    assert set(RULES) - met <= {"dots1", "jina-bert-v3", "olmo", "step35"}
+    # Two are names that Ollama's converter gives to architectures met under another.
+    assert set(RULES) - met <= {"dots1", "jina-bert-v3", "olmo", "step35", "gptoss", "qwen25vl"}

@@ -28,7 +28,7 @@ class EngineCosts(Costs):
 
     def __init__(self, shape: ModelShape, options: ResolvedOptions, devices: Sequence[Device]) -> None:
         super().__init__(shape, options, len(devices))
-        self._pools = [pool_bytes(shape, options) if device.backend in _POOLED else 0 for device in devices]
+        self._pooled = [device.backend in _POOLED for device in devices]
         view = shape.engine_view
         # Layers that only predict further tokens are loaded and placed like any other.
         spare = len(view.blocks) - shape.n_layer
@@ -72,7 +72,10 @@ class EngineCosts(Costs):
         if len(known) < len(graphs):
             return ComputeBuffers(None, tuple(None if each in used else 0 for each in range(self.n_devices)))
         sizes = [_reserve(graph, len(used)) for graph in known]
-        held = {device: max(part[1][at] for part in sizes) + self._pools[device] for at, device in enumerate(used)}
+        held = {device: max(part[1][at] for part in sizes) for at, device in enumerate(used)}
+        for device in used:
+            if self._pooled[device]:
+                held[device] += pool_bytes(self.shape, self.options, sees=device == layout[-1])
         devices = tuple(held.get(each, 0) for each in range(self.n_devices))
         return ComputeBuffers(max(parts[0] for parts in sizes), devices)
 

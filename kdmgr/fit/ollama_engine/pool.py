@@ -8,7 +8,9 @@ What grows with the card's number of multiprocessors (a few MiB) is left out, si
 
 from __future__ import annotations
 
-from kdmgr.fit.graph.builder import F16
+from math import prod
+
+from kdmgr.fit.graph.builder import F16, F32
 from kdmgr.fit.ollama_engine.cells import layer_cells
 from kdmgr.fit.options import ResolvedOptions
 from kdmgr.gguf.shape import ModelShape
@@ -20,23 +22,39 @@ _ROW_PADDING = 512
 _BLOCK, _BLOCK_BYTES = 128, 144
 
 
-def pool_bytes(shape: ModelShape, options: ResolvedOptions) -> int:
-    """The pool's size while a whole batch is read."""
-    largest = max(_activations(shape, options), _attention(shape, options))
+def pool_bytes(shape: ModelShape, options: ResolvedOptions, *, sees: bool) -> int:
+    """The pool's size while a whole batch is read; `sees` where the part for images lies on the device too."""
+    largest = max(_multiplications(shape, options), _attention(shape, options), _images(shape) if sees else 0)
     return -(-largest // _GRANULARITY) * _GRANULARITY
 
 
-def _activations(shape: ModelShape, options: ResolvedOptions) -> int:
-    """The widest input of a multiplication with quantised weights."""
+def _multiplications(shape: ModelShape, options: ResolvedOptions) -> int:
+    """The most that one multiplication of a batch with a layer's weights turns its values into."""
     used = shape.experts.n_expert_used if shape.experts else 1
-    widest = 0
+    largest = 0
     for kind in shape.layers.kinds:
         for name, extents in kind.shapes.items():
             if len(extents) > 1 and name.endswith(".weight"):
                 # Of the experts, only the last matrix has an input for each.
-                rows = used if name.startswith("ffn_down_exps") else 1
-                widest = max(widest, rows * -(-extents[0] // _ROW_PADDING) * _ROW_PADDING)
-    return options.n_batch * widest // _BLOCK * _BLOCK_BYTES
+                rows = options.n_batch * (used if name.startswith("ffn_down_exps") else 1)
+                largest = max(largest, rows * _row_bytes(extents, kind.sizes[name]))
+    return largest
+
+
+def _row_bytes(extents: tuple[int, ...], size: int) -> int:
+    """For one token: activations in 8 bits, or what goes in and comes out in 16, as the weights are."""
+    per_element = size / prod(extents)
+    if per_element == F32:
+        return 0
+    if per_element == F16:
+        return F16 * (extents[0] + extents[1])
+    return -(-extents[0] // _ROW_PADDING) * _ROW_PADDING // _BLOCK * _BLOCK_BYTES
+
+
+def _images(shape: ModelShape) -> int:
+    """The feed-forward over an image's patches, whose weights are in 16 bits."""
+    vision = shape.engine_view.vision
+    return 0 if vision is None or not vision.patch_size else F16 * vision.n_patches * (vision.n_ff + vision.n_embd)
 
 
 def _attention(shape: ModelShape, options: ResolvedOptions) -> int:
