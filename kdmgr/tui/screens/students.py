@@ -59,7 +59,7 @@ class StudentsScreen(AssessingScreen):
         "students",
         [
             Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
-            Binding("c", "duel", "compare", tooltip="Ask this model and another the same, side by side"),
+            Binding("c", "duel", "compare", show=False, tooltip="Ask this model and another the same, side by side"),
             Binding("s", "sort", "sort", tooltip="Sort by the next column"),
             Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
             Binding(
