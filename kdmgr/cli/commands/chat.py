@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--resume", metavar="ID|last", help="go on with a saved chat: by its number, or the last with this model"
     )
     parser.add_argument("--no-save", action="store_true", help="do not keep this chat")
+    parser.add_argument("--image", action="append", metavar="FILE", help="a picture to send along with PROMPT")
     parser.add_argument("--quiet", action="store_true", help="only the answer")
 
 
@@ -82,11 +83,20 @@ async def _chat(services: Services, args: argparse.Namespace, prompt: str | None
             console.note(f"going on with chat {resume.id}, {resume.title!r}: {len(session.turns)} turns so far")
     try:
         if prompt is not None:
-            return await _answer(session, prompt, console, quiet=args.quiet)
+            return await _answer(session, prompt, console, quiet=args.quiet, images=_read_images(args, session))
         return await _converse(session, console, quiet=args.quiet)
     finally:
         await session.close()
         _tell_of_saving(services, session, console)
+
+
+def _read_images(args: argparse.Namespace, session: ChatSession) -> tuple[str, ...]:
+    from pathlib import Path
+
+    if args.image and session.sees_images is False:
+        hint = "the embedded engine takes none: use --engine ollama" if session.engine_name == "llamacpp" else None
+        raise UsageError(f"{session.model_name} sees no pictures on {session.engine_name}", hint=hint)
+    return tuple(str(Path(path).expanduser().absolute()) for path in args.image or ())
 
 
 def _read_context(args: argparse.Namespace, resume: ChatRecord | None) -> int | None:
@@ -160,10 +170,12 @@ async def _ask(console: Console) -> str:
         signal.signal(signal.SIGINT, previous)
 
 
-async def _answer(session: ChatSession, prompt: str, console: Console, *, quiet: bool) -> int:
+async def _answer(
+    session: ChatSession, prompt: str, console: Console, *, quiet: bool, images: tuple[str, ...] = ()
+) -> int:
     """Stream one answer. Ctrl-C stops it, prints what is known by then and gives the prompt back."""
     printer = _AnswerPrinter(console, quiet=quiet)
-    stream = asyncio.create_task(_stream(session, prompt, printer))
+    stream = asyncio.create_task(_stream(session, prompt, printer, images))
     restore = _stop_on_interrupt(stream)
     try:
         stats = await stream
@@ -179,13 +191,15 @@ async def _answer(session: ChatSession, prompt: str, console: Console, *, quiet:
     return 0
 
 
-async def _stream(session: ChatSession, prompt: str, printer: _AnswerPrinter) -> ChatStats | None:
+async def _stream(
+    session: ChatSession, prompt: str, printer: _AnswerPrinter, images: tuple[str, ...]
+) -> ChatStats | None:
     from contextlib import aclosing
 
     from kdmgr.engines.protocol import ChatDelta, ChatStats, ModelLoading
 
     stats = None
-    async with aclosing(session.send(prompt)) as events:
+    async with aclosing(session.send(prompt, images)) as events:
         async for event in events:
             if isinstance(event, ModelLoading):
                 printer.loading()

@@ -47,7 +47,7 @@ class ChatScreen(ChatActions):
         Binding("ctrl+l", "settings", "settings", tooltip="Title, system prompt and parameters", priority=True),
         Binding("ctrl+y", "copy_answer", "copy", tooltip="Copy the last answer", priority=True),
         Binding("ctrl+g", "copy_code", "code", tooltip="Copy the last block of code; again for the one before",
-                priority=True),
+                show=False, priority=True),
         Binding("ctrl+s", "export", "export", tooltip="Write the chat to a file", priority=True),
         Binding("ctrl+f", "attach", "image", tooltip="Send a picture along", show=False, priority=True),
         Binding("ctrl+o", "toggle_thinking", "thinking", tooltip="Fold or unfold all thoughts", show=False,

@@ -36,9 +36,9 @@ class _Column(NamedTuple):
 _COLUMNS = (
     _Column("state", "", 12),
     _Column("title", "chat", 0),
-    _Column("model", "model", 22, least=56),
-    _Column("turns", "turns", 5, right=True, least=64),
-    _Column("speed", "speed", 12, right=True, least=78),
+    _Column("model", "model", 18, least=56),
+    _Column("turns", "turns", 5, right=True, least=84),
+    _Column("speed", "speed", 12, right=True, least=96),
     _Column("last", "last", 10, right=True, least=40),
 )
 

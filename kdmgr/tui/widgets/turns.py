@@ -73,7 +73,7 @@ class Question(Static):
             self.turn = turn
 
     def __init__(self, turn: LiveTurn) -> None:
-        text = Content(many_lines(turn.question))
+        text = Content(many_lines(turn.question.strip()))
         if turn.images:
             text = Content.assemble(text, "\n", (f"▣ {describe_images(turn.images)}", MUTED))
         super().__init__(text, markup=False)
