@@ -197,14 +197,14 @@ class _Item:
     def stop(self, phase: Phase) -> None:
         """It does not run any more."""
         self._seconds = self._elapsed()
-        self.phase, self._since = phase, None
+        self.phase, self._since, self._status = phase, None, ""
 
     def end(
         self, phase: Phase, error: KdmgrError | None = None, *, receipt: ImportReceipt | None = None
     ) -> None:  # fmt: skip
         """It is over."""
         self.stop(phase)
-        self._error, self._receipt, self._status = error, receipt, ""
+        self._error, self._receipt = error, receipt
 
     def _elapsed(self) -> float:
         return self._seconds + (0.0 if self._since is None else self._clock() - self._since)

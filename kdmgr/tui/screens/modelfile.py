@@ -157,8 +157,8 @@ class ModelfileScreen(Screen[bool]):
         except KdmgrError as error:
             self.notify(error.message, severity="error", markup=False)
             return
-        self.app.notify(f"The draft is kept: {one_line(str(draft))}", markup=False)
         self.dismiss(False)
+        self.app.notify(f"The draft is kept: {one_line(str(draft))}", markup=False)
 
     def _say(self, text: str, style: str = "") -> None:
         self.status.update(Content.styled(one_line(text), style))
