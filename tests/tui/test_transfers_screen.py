@@ -49,7 +49,7 @@ class On:
 async def transfers(services: FakeServices, size: tuple[int, int] = (120, 36)) -> AsyncIterator[On]:
     app = KdmgrApp(services)
     async with app.run_test(size=size, notifications=True) as pilot:
-        await pilot.press("2")
+        await pilot.press("3")
         await until(pilot, lambda: isinstance(app.screen, TransfersScreen) and app.screen.is_mounted)
         yield On(app, pilot, services)
 

@@ -71,8 +71,8 @@ class DuelScreen(Screen[None]):
                 "ctrl+y", "copy", "copy", show=False, tooltip="Copy both answers and what came of them", priority=True
             ),
             Binding("f1", "app.help", "help", tooltip="All keys"),
-            Binding("pageup", "scroll(-1)", "scroll both up", show=False, priority=True),
-            Binding("pagedown", "scroll(1)", "scroll both down", show=False, priority=True),
+            Binding("pageup", "scroll(-1)", "scroll both up", show=False, priority=True, id="duel.scroll_up"),
+            Binding("pagedown", "scroll(1)", "scroll both down", show=False, priority=True, id="duel.scroll_down"),
         ],
     )
 
