@@ -17,7 +17,7 @@ from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from kdmgr.catalog.students import Student
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 NOT_NAMED = "not named"
 _CONVERTED = re.compile(r"[-_.](?:i1[-_.])?gguf$", re.IGNORECASE)
@@ -46,7 +46,7 @@ class Adoption:
     """What could not be found out."""
 
 
-def adopt(services: Services, text: str, said: Said, tell: Callable[[str], None], today: date) -> Adoption:
+def adopt(services: Bringing, text: str, said: Said, tell: Callable[[str], None], today: date) -> Adoption:
     """The entry for the model that `text` names: of a repository with what the Hub knows and its card claims.
 
     Raises `UsageError` for what can be no entry; as the Hub does where nothing is known without it.
@@ -65,7 +65,7 @@ def adopt(services: Services, text: str, said: Said, tell: Callable[[str], None]
     return _with_objections(services, _entry_of_find(find, said, today), find, (*notes, *find.problems))
 
 
-def _look_up(services: Services, ref: HubRef, said: Said, tell: Callable[[str], None]) -> tuple[Find, tuple[str, ...]]:
+def _look_up(services: Bringing, ref: HubRef, said: Said, tell: Callable[[str], None]) -> tuple[Find, tuple[str, ...]]:
     from kdmgr.models.hub_index import HubEntry
     from kdmgr.services.card_evidence import CardReader
 
@@ -143,7 +143,7 @@ def _describe_signs(find: Find) -> str:
     return f"Suggested by: {sentences}." if sentences else "Nothing on the Hub suggests that it was distilled."
 
 
-def _with_objections(services: Services, entry: dict[str, Any], find: Find | None, notes: tuple[str, ...]) -> Adoption:
+def _with_objections(services: Bringing, entry: dict[str, Any], find: Find | None, notes: tuple[str, ...]) -> Adoption:
     """Why to ask: a line of the user's would go, or an entry of the catalog be hidden."""
     known = services.catalog.get(require_entry(entry))
     objections = [_object_to(known)] if known else []

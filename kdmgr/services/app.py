@@ -4,248 +4,38 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
-from kdmgr.config import Settings, load_settings
-from kdmgr.models.headers import HeaderCache
-from kdmgr.paths import Paths, default_paths
-from kdmgr.refs import HubRef, ModelRef, OllamaRef, parse_ref
-from kdmgr.services.opening import OpenedModel, open_model
+from kdmgr.config import load_settings
+from kdmgr.paths import default_paths
+from kdmgr.refs import ModelRef, parse_ref
+from kdmgr.services.bringing import Bringing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from kdmgr.catalog.load import Catalog
-    from kdmgr.catalog.match import Match
-    from kdmgr.engines.llamacpp import LlamaCppEngine
-    from kdmgr.engines.ollama import OllamaEngine
-    from kdmgr.engines.protocol import Engine, EngineStatus
-    from kdmgr.fit.machine import Machine
-    from kdmgr.fit.options import RunOptions
-    from kdmgr.fit.plan import FitReport
-    from kdmgr.gguf.shape import ModelShape
+    from kdmgr.engines.protocol import EngineStatus
     from kdmgr.history.chat_records import ChatRecord
-    from kdmgr.history.history import History
-    from kdmgr.models.fetch_model import ModelFetcher
-    from kdmgr.models.hub import Hub
-    from kdmgr.models.hub_index import HubIndex
-    from kdmgr.models.ollama_registry import OllamaRegistry
-    from kdmgr.models.web import Web
     from kdmgr.services.chatting import ChatSession, ChatSettings
     from kdmgr.services.diagnosis import Finding
     from kdmgr.services.duel import Duel, DuelOptions
     from kdmgr.services.engine_room import EngineRoom
-    from kdmgr.services.finding import FoundModel
     from kdmgr.services.host_book import HostBook
     from kdmgr.services.hosts import ChosenHost
-    from kdmgr.services.import_form import ImportForm
-    from kdmgr.services.importing import Importing
-    from kdmgr.services.ladder import Ladder
-    from kdmgr.services.leftovers import Leftover
-    from kdmgr.services.library import Library
-    from kdmgr.services.modelfile_desk import ModelfileDesk
     from kdmgr.services.monitoring import Monitor
     from kdmgr.services.preferences import PreferenceBook
-    from kdmgr.services.pull_notes import PullNotes
-    from kdmgr.services.pull_plan import PullOptions, PullPlan
-    from kdmgr.services.receipts import Receipts
-    from kdmgr.services.recording import Recorder
-    from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.saved_chats import SavedChats
-    from kdmgr.services.server_importing import ImportTools, ServerImporting
-    from kdmgr.services.server_models import ServerModels
-    from kdmgr.services.teachers import TeacherFit
-    from kdmgr.services.transfer_log import TransferLog
-    from kdmgr.services.transfer_queue import TransferQueue
     from kdmgr.services.ui_state import UiState
 
 
-class Services:
+class Services(Bringing):
     """The use cases, with their collaborators injected."""
-
-    def __init__(self, paths: Paths, settings: Settings, env: Mapping[str, str], host: str | None = None) -> None:
-        self.paths = paths
-        self.settings = settings
-        self.host_is_named = host is not None
-        """Whether the server was named for this run, and not only where one may be found."""
-        self._asked_host = host
-        self.history_notes: list[str] = []
-        """What became of a history that was damaged."""
-        self._env = env
-        self.embedded_engines: WeakSet[LlamaCppEngine] = WeakSet()
-        """Those that were started, for as long as somebody has them."""
-        self._declared: tuple[tuple[str, ...], str | None] = ((), None)
 
     @classmethod
     def create(cls, env: Mapping[str, str] = os.environ, *, host: str | None = None) -> Services:
         """Services on the platform's folders. Raises `UsageError` for a bad config.toml."""
         paths = default_paths(env)
         return cls(paths, load_settings(paths.config), env, host)
-
-    def close(self) -> None:
-        """Close the connections that were opened; idempotent."""
-        for name in ("web", "transfer_web"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
-
-    @cached_property
-    def host(self) -> ChosenHost:
-        """The Ollama server of this run."""
-        from kdmgr.services.hosts import choose_host
-
-        return choose_host(self.settings, self._env, self._asked_host)
-
-    @cached_property
-    def headers(self) -> HeaderCache:
-        """Parsed headers."""
-        return HeaderCache(self.paths.headers)
-
-    @cached_property
-    def library(self) -> Library:
-        """Installed models."""
-        from kdmgr.models.own_store import OwnStore
-        from kdmgr.models.store import ModelStore
-        from kdmgr.services.library import Library
-
-        return Library(OwnStore(self.paths.store), ModelStore(self.paths.ollama_models), self.headers)
-
-    @cached_property
-    def catalog(self) -> Catalog:
-        """The students."""
-        from kdmgr.catalog.load import load_catalog
-
-        return load_catalog(self.paths.config)
-
-    @cached_property
-    def receipts(self) -> Receipts:
-        """What was imported."""
-        from kdmgr.services.receipts import Receipts
-
-        return Receipts(self.paths.receipts)
-
-    @cached_property
-    def importing(self) -> Importing:
-        """Imports into kdmgr's own store."""
-        from kdmgr.services.importing import Importing
-
-        return Importing(self.library.own, self.receipts, lambda: self.catalog)
-
-    @cached_property
-    def import_tools(self) -> ImportTools:
-        """What imports into a server work with."""
-        from kdmgr.models.digests import DigestMemory
-        from kdmgr.services.server_importing import ImportTools
-        from kdmgr.services.trying import Trial
-
-        blobs = (self.paths.ollama_models / "blobs", self.paths.store / "blobs")
-        return ImportTools(
-            headers=self.headers,
-            digests=DigestMemory(self.paths.digests),
-            receipts=self.receipts,
-            catalog=lambda: self.catalog,
-            machine=self.detect_machine,
-            blobs=blobs,
-            trial=Trial(self.embedded_engine, self.detect_machine, blobs, self.observed),
-        )
-
-    def suggest_import_name(self, sources: tuple[Path, ...], modelfile: Path | None) -> OllamaRef:
-        """A name for an import without one."""
-        from kdmgr.services.import_plan import ImportRequest, check_sources, suggest_name
-
-        unnamed = ImportRequest(sources, OllamaRef("unnamed"), modelfile)
-        return suggest_name(check_sources(unnamed, None, self.headers)[0], sources[0] if sources else Path("model"))
-
-    def server_importing(self, engine: OllamaEngine) -> ServerImporting:
-        """Imports into the server of `engine`, which stays the caller's."""
-        from kdmgr.services.server_importing import ServerImporting
-
-        return ServerImporting(engine, self.import_tools)
-
-    @cached_property
-    def web(self) -> Web:
-        """Requests to places where models are published; it counts them."""
-        from kdmgr.models.web import Web
-
-        return Web()
-
-    @cached_property
-    def registry(self) -> OllamaRegistry:
-        """Tags that are not pulled."""
-        from kdmgr.models.copies import Copies
-        from kdmgr.models.ollama_registry import OllamaRegistry
-
-        return OllamaRegistry(self.web, Copies(self.paths.copies), self.headers)
-
-    @cached_property
-    def hub(self) -> Hub:
-        """The Hugging Face Hub. Raises `UsageError` for an HF_ENDPOINT that is no address."""
-        from kdmgr.models.copies import Copies
-        from kdmgr.models.hub import Hub
-        from kdmgr.models.hub_access import hub_access
-
-        return Hub(self.web, Copies(self.paths.copies), self.headers, hub_access(self._env))
-
-    def hub_index(self, tell: Callable[[str], None]) -> HubIndex:
-        """The Hub's listings; `tell` is told of every wait. Raises `UsageError` as `hub` does."""
-        from kdmgr.models.copies import Copies
-        from kdmgr.models.hub_access import hub_access
-        from kdmgr.models.hub_index import HubIndex
-        from kdmgr.models.hub_reader import HubReader
-
-        return HubIndex(HubReader(self.web, Copies(self.paths.copies), hub_access(self._env), tell))
-
-    @cached_property
-    def server_models(self) -> ServerModels:
-        """Models of the running server, for planning."""
-        from kdmgr.services.server_models import ServerModels
-
-        return ServerModels(self.ollama_engine, self.headers, required=self.host_is_named)
-
-    def plan_for(self, gpus: Sequence[str], vram: str | None) -> None:
-        """From now on, `detect_machine` answers with these devices instead of this machine's, if any are named."""
-        self._declared = (tuple(gpus), vram)
-
-    def detect_machine(self) -> Machine:
-        """This machine, or the one to plan for. The host's bandwidth is measured at the first time, and remembered."""
-        return self.machine(*self._declared)
-
-    def machine(self, gpus: Sequence[str] = (), vram: str | None = None) -> Machine:
-        """A declared machine when devices are named, else this one."""
-        from kdmgr.services.machines import declare, detect
-
-        if not gpus and vram is None:
-            return self._with_learned(detect(self.paths, self._env))
-        return declare(self.paths, gpus, vram)
-
-    def _with_learned(self, machine: Machine) -> Machine:
-        """`machine` with the overheads that loads on it showed; a history that cannot be read teaches nothing."""
-        from kdmgr.errors import KdmgrError
-        from kdmgr.services.learning import machine_key, with_learned
-
-        if not self.paths.history.exists():
-            return machine
-        try:
-            return with_learned(machine, self.history.loads(machine=machine_key(machine)))
-        except KdmgrError:
-            return machine
-
-    @cached_property
-    def history(self) -> History:
-        """What was loaded, and how fast it ran."""
-        from kdmgr.history.history import History
-
-        return History(self.paths.history, note=self.history_notes.append)
-
-    @cached_property
-    def recorder(self) -> Recorder:
-        """Writes into the history."""
-        from kdmgr.hardware.runners import find_runner
-        from kdmgr.services.machines import detect
-        from kdmgr.services.recording import Recorder
-
-        return Recorder(self.history, self.server_models, lambda: detect(self.paths, self._env), find_runner)
 
     @cached_property
     def engine_room(self) -> EngineRoom:
@@ -261,228 +51,6 @@ class Services:
         from kdmgr.services.saved_chats import SavedChats
 
         return SavedChats(ChatStore(self.paths.chats, note=self.history_notes.append))
-
-    def observed(self, engine: Engine) -> Engine:
-        """The same engine; what it loads and how fast it answers is written down."""
-        from kdmgr.services.recording import ObservedEngine
-
-        return ObservedEngine(engine, self.recorder)
-
-    def open(self, ref: ModelRef) -> OpenedModel:
-        """A model whose file is on this machine."""
-        return open_model(ref, self.headers, lambda: self.library)
-
-    def find(self, ref: ModelRef) -> FoundModel:
-        """The header of a model, wherever it is. Blocks on the network; not for a running event loop."""
-        from kdmgr.services.finding import find_model
-
-        return find_model(self, ref)
-
-    def find_published(self, ref: OllamaRef | HubRef) -> FoundModel:
-        """The header of a model where it is published, also of one that is installed. Blocks on the network."""
-        from kdmgr.services.finding import find_published
-
-        return find_published(self, ref)
-
-    @cached_property
-    def model_fetcher(self) -> ModelFetcher:
-        """Downloads into kdmgr's own store."""
-        from kdmgr.models.fetch_model import ModelFetcher
-
-        return ModelFetcher(self.library.own, self.transfer_web)
-
-    @cached_property
-    def transfer_web(self) -> Web:
-        """Requests for gigabytes: a piece may take its time, a connection that brings nothing may not."""
-        from kdmgr.models.web import Waits, Web
-
-        return Web(waits=Waits(read_s=30.0, whole_s=900.0))
-
-    @cached_property
-    def pull_notes(self) -> PullNotes:
-        """Pulls that have begun."""
-        from kdmgr.services.pull_notes import PullNotes
-
-        return PullNotes(self.paths.data / "pulls")
-
-    @cached_property
-    def import_form(self) -> ImportForm:
-        """Guided imports."""
-        from kdmgr.services.import_form import ImportForm
-
-        return ImportForm(self)
-
-    @cached_property
-    def modelfile_desk(self) -> ModelfileDesk:
-        """Modelfiles being edited."""
-        from kdmgr.services.modelfile_desk import ModelfileDesk
-
-        return ModelfileDesk(self)
-
-    def plan_pull(self, text: str, options: PullOptions) -> PullPlan:
-        """What a pull would do. Blocks on the network; not for a running event loop."""
-        from kdmgr.services.pull_plan import plan_pull
-
-        return plan_pull(self, text, options)
-
-    def leftovers(self) -> list[Leftover]:
-        """What interrupted pulls have left, here and in the models folder of a server on this machine."""
-        from kdmgr.services.leftovers import list_leftovers
-
-        return list_leftovers(self)
-
-    def remove_leftovers(self, leftovers: Sequence[Leftover]) -> None:
-        """Remove what `leftovers` stand for. `StorageFailed` for one that is being downloaded."""
-        from kdmgr.services.leftovers import remove_leftovers
-
-        remove_leftovers(self, leftovers)
-
-    def transfer_queue(self, n_parallel: int | None = None) -> TransferQueue:
-        """A queue of pulls and imports; so many at a time, or as many as the settings say."""
-        from kdmgr.services.transferring import make_queue
-
-        return make_queue(self, n_parallel)
-
-    @cached_property
-    def transfers(self) -> TransferQueue:
-        """The one queue of an app that stays open."""
-        return self.transfer_queue()
-
-    @cached_property
-    def transfer_log(self) -> TransferLog:
-        """Pulls and imports that have ended."""
-        from kdmgr.services.transfer_log import TransferLog
-
-        return TransferLog(self.paths.data / "transfers.jsonl")
-
-    def open_shape(self, row_or_ref: ModelRow | ModelRef) -> tuple[ModelShape, str]:
-        """The shape of a model and its source: "file", "store", or "server" for a server's row. May block."""
-        from kdmgr.gguf.shape import read_shape
-        from kdmgr.services.planning import server_shape
-        from kdmgr.services.rows import ModelRow, require_ref
-
-        if isinstance(row_or_ref, ModelRow) and row_or_ref.origin == "server":
-            return server_shape(self, row_or_ref)
-        ref = require_ref(row_or_ref) if isinstance(row_or_ref, ModelRow) else row_or_ref
-        opened = self.open(ref)
-        return read_shape(opened.header), opened.source
-
-    def assess(self, shape: ModelShape, source: str, ref: str, machine: Machine, options: RunOptions) -> FitReport:
-        """Plan and judge; pure arithmetic."""
-        from kdmgr.fit.assess import assess
-        from kdmgr.services.planning import without_devices
-
-        report = assess(shape, machine, options, ref=ref, source=source)
-        return report if machine.devices_known else without_devices(report, self.host)
-
-    def machine_of(self, source: str) -> Machine:
-        """The machine that would run a model found in `source`, unless `plan_for` named one.
-
-        A server on another computer is planned for by what the config declares of it, never by what is here.
-        """
-        from kdmgr.services.machines import declare
-        from kdmgr.services.planning import remote_machine, runs_on_server
-
-        there = remote_machine(self.host) if runs_on_server(source, self.host, named=self.host_is_named) else None
-        if self._declared != ((), None):
-            return declare(self.paths, *self._declared, host=there.host if there else None)
-        return there or self._this_machine
-
-    def machine_elsewhere(self, source: str) -> Machine | None:
-        """The other computer that would run a model found in `source`; None where it would run here."""
-        from kdmgr.services.planning import runs_on_server
-
-        there = runs_on_server(source, self.host, named=self.host_is_named)
-        return self.machine_of(source) if there else None
-
-    @cached_property
-    def _this_machine(self) -> Machine:
-        """This machine as it was when it was first planned for: several models are judged by one state of it."""
-        return self.machine()
-
-    def fit(self, text: str, machine: Machine | None, options: RunOptions) -> Assessment:
-        """The whole answer to `kdmgr fit`: the report, and the student that the model is.
-
-        Without a machine it is the one that would run the model.
-        """
-        return self.assess_found(self.find(parse_ref(text)), machine, options)
-
-    def assess_found(self, found: FoundModel, machine: Machine | None, options: RunOptions) -> Assessment:
-        """The answer for a model whose header is at hand."""
-        from dataclasses import replace
-
-        from kdmgr.gguf.shape import read_shape
-        from kdmgr.services.rows import Assessment
-
-        shape = read_shape(found.header)
-        machine = machine or self.machine_of(found.source)
-        options = self._for_engine(found, machine, options)
-        if not options.projector_bytes:
-            options = replace(options, projector_bytes=found.projector_bytes)
-        report = self.assess(shape, found.source, str(found.ref), machine, options)
-        return Assessment(report, self._match(found, shape), found)
-
-    def advise(self, assessment: Assessment, options: RunOptions) -> Assessment:
-        """The same with what else could be done: unload another model, get a larger card."""
-        from dataclasses import replace
-
-        from kdmgr.services.advice import with_advice
-
-        report = assessment.report
-        planned = report.options
-        options = replace(options, projector_bytes=planned.projector_bytes, engine_build=planned.engine_build)
-        loaded = () if report.machine.declared or not report.machine.devices else self._loaded()
-        return replace(assessment, report=with_advice(report, options, loaded))
-
-    def fit_teacher(self, assessment: Assessment) -> TeacherFit | None:
-        """The teacher of the student that was assessed, on the same machine; None for what is no student."""
-        if assessment.match is None:
-            return None
-        from kdmgr.services.teachers import fit_teacher, options_of
-
-        report = assessment.report
-        return fit_teacher(assessment.match.student, report.machine, options_of(report))
-
-    def _for_engine(self, found: FoundModel, machine: Machine, options: RunOptions) -> RunOptions:
-        """The options with the build of an older server that has the model, where none was asked for."""
-        from kdmgr.services.server_build import with_server_build
-
-        return with_server_build(options, found, machine, self.server_models.version)
-
-    def _loaded(self) -> list[tuple[str, int]]:
-        """What a server on this machine holds on its devices; nothing when none answers."""
-        return self.server_models.loaded()
-
-    def fit_quants(self, ref: HubRef, machine: Machine | None, options: RunOptions) -> Ladder:
-        """The answer for every quant of a repository."""
-        from kdmgr.services.ladder import assess_quants
-
-        return assess_quants(self, ref, machine, options)
-
-    def installed_rows(self) -> list[ModelRow]:
-        """The installed models, newest first."""
-        from kdmgr.services.students import installed_rows
-
-        return installed_rows(self.library, self.catalog, self.receipts)
-
-    def model_rows(self) -> list[ModelRow]:
-        """Installed models first, then the students of the catalog."""
-        from kdmgr.services.students import catalog_rows
-
-        installed = self.installed_rows()
-        return [*installed, *catalog_rows(self.catalog, installed)]
-
-    async def server_rows(self) -> list[ModelRow]:
-        """Models of the Ollama server; none when no server answers."""
-        from kdmgr.services.students import server_rows
-
-        engine = self.ollama_engine()
-        try:
-            if not (await engine.status()).usable:
-                return []
-            return server_rows(await engine.list_models(), self.catalog)
-        finally:
-            await engine.close()
 
     async def open_chat(
         self,
@@ -516,26 +84,6 @@ class Services:
 
         return await open_duel(self, left, right, options)
 
-    def ollama_engine(self) -> OllamaEngine:
-        """A client of the Ollama server."""
-        from kdmgr.engines.ollama import OllamaEngine
-
-        return OllamaEngine(self.host.address.url, self._env)
-
-    def engine_at(self, host: ChosenHost) -> OllamaEngine:
-        """A client of one of several servers."""
-        from kdmgr.engines.ollama import OllamaEngine
-
-        return OllamaEngine(host.address.url, self._env)
-
-    def embedded_engine(self) -> Engine:
-        """llama.cpp in a worker process."""
-        from kdmgr.engines.llamacpp import LlamaCppEngine
-
-        engine = LlamaCppEngine()
-        self.embedded_engines.add(engine)
-        return engine
-
     @cached_property
     def monitor(self) -> Monitor:
         """The machine and what is loaded, for somebody who watches."""
@@ -564,12 +112,6 @@ class Services:
 
         return UiState(self.paths.data)
 
-    def default_options(self) -> RunOptions:
-        """How models are run where nobody asks for anything else: as the settings say."""
-        from kdmgr.services.preferences import default_options
-
-        return default_options(self.settings)
-
     def change_host(self, host: ChosenHost) -> None:
         """From now on this is the server of the run, chosen among several: nothing here is bound to it."""
         self.settings = load_settings(self.paths.config)
@@ -595,16 +137,3 @@ class Services:
 
         engines = asyncio.run(self.engine_statuses())
         return diagnose(self.paths, self.detect_machine(), engines, self.host, self.catalog)
-
-    def _match(self, found: FoundModel, shape: ModelShape) -> Match | None:
-        from kdmgr.catalog.facts import read_facts
-        from kdmgr.catalog.match import match_student
-
-        facts = read_facts(
-            found.header,
-            shape,
-            ref=found.origin or found.ref,
-            manifest_digest=found.manifest_digest,
-            model_digest=found.model_digest,
-        )
-        return match_student(facts, self.catalog)

@@ -12,7 +12,7 @@ from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
-    from kdmgr.services.app import Services
+    from kdmgr.services.fitting import Fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class FoundModel:
     """What it was pulled as, where that is another name."""
 
 
-def find_model(services: Services, ref: ModelRef) -> FoundModel:
+def find_model(services: Fitting, ref: ModelRef) -> FoundModel:
     """The header of `ref`: of its file, else of a store, a running server, and last of where it is published.
 
     A server that was named for this run is asked first, and has to answer. Raises `NotFound` with hints,
@@ -59,7 +59,7 @@ def find_model(services: Services, ref: ModelRef) -> FoundModel:
         ) from error
 
 
-def _find_installed(services: Services, ref: ModelRef, name: OllamaRef) -> FoundModel | None:
+def _find_installed(services: Fitting, ref: ModelRef, name: OllamaRef) -> FoundModel | None:
     """The model in a store or a server; a damaged copy in a store is said to be one, and not looked for elsewhere."""
     named = services.host_is_named
     if named and (found := services.server_models.find(name)):
@@ -70,14 +70,14 @@ def _find_installed(services: Services, ref: ModelRef, name: OllamaRef) -> Found
     return replace(found, ref=ref) if found else None
 
 
-def _with_receipt(services: Services, found: FoundModel, name: OllamaRef) -> FoundModel:
+def _with_receipt(services: Fitting, found: FoundModel, name: OllamaRef) -> FoundModel:
     """`found` with what was written down when it came: where from, and what its user said of it."""
     origin = services.receipts.origin(name, found.manifest_digest)
     said = services.receipts.said_of(name, found.manifest_digest)
     return replace(found, origin=origin, notes=(*found.notes, said)) if said else replace(found, origin=origin)
 
 
-def _hint_offline(services: Services, name: OllamaRef, error: ServerUnreachable) -> str | None:
+def _hint_offline(services: Fitting, name: OllamaRef, error: ServerUnreachable) -> str | None:
     """The installed model that may be meant, before the advice to look at the network."""
     try:
         services.library.require(name)
@@ -113,7 +113,7 @@ def _found_here(opened: OpenedModel) -> FoundModel:
     )
 
 
-def find_published(services: Services, ref: OllamaRef | HubRef) -> FoundModel:
+def find_published(services: Fitting, ref: OllamaRef | HubRef) -> FoundModel:
     """The header of `ref` where it is published: a registry, or the Hub."""
     if isinstance(ref, HubRef):
         from kdmgr.services.hub_models import find_on_hub

@@ -11,19 +11,19 @@ from kdmgr.refs import HubRef
 from kdmgr.services.finding import FoundModel, projector_note
 
 if TYPE_CHECKING:
-    from kdmgr.services.app import Services
+    from kdmgr.services.foundation import Foundation
 
 READERS = 4
 """Headers that are read at the same time."""
 
 
-def find_on_hub(services: Services, ref: HubRef) -> FoundModel:
+def find_on_hub(services: Foundation, ref: HubRef) -> FoundModel:
     """The model that `ref` names; without a quant, the repository's default one."""
     repo = services.hub.repo(ref)
     return _find(services, ref, repo, choose_model(repo, ref))
 
 
-def find_quants(services: Services, ref: HubRef) -> list[FoundModel | Unreadable]:
+def find_quants(services: Foundation, ref: HubRef) -> list[FoundModel | Unreadable]:
     """Every model of a repository, the smallest first; in place of one that cannot be read, why."""
     repo = services.hub.repo(ref)
     if not repo.models:
@@ -48,7 +48,7 @@ def find_quants(services: Services, ref: HubRef) -> list[FoundModel | Unreadable
             raise
 
 
-def _find(services: Services, ref: HubRef, repo: HubRepo, model: HubModel, walk: Walk | None = None) -> FoundModel:
+def _find(services: Foundation, ref: HubRef, repo: HubRepo, model: HubModel, walk: Walk | None = None) -> FoundModel:
     header, known = services.hub.header(ref, model, walk)
     # Of several projectors (one for each precision) an engine takes one.
     projector = max((file.size for file in repo.projectors), default=0)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.modelfile.commands import Modelfile
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.import_plan import ImportPlan, ImportRequest
 
 
@@ -56,7 +56,7 @@ class ImportPreview:
 class ImportForm:
     """Previews imports, and turns them into transfers."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Bringing) -> None:
         self._services = services
 
     def suggest_name(self, sources: Sequence[Path]) -> OllamaRef:

@@ -14,7 +14,7 @@ from kdmgr.services.transfer_state import IMPORT
 
 if TYPE_CHECKING:
     from kdmgr.models.manifest import Layer
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.import_plan import ImportRequest
     from kdmgr.services.receipts import ImportReceipt
 
@@ -47,7 +47,7 @@ class ImportTransfer:
         return str(self.request.ref)
 
 
-async def run_import(services: Services, transfer: ImportTransfer, report: Report) -> ImportReceipt:
+async def run_import(services: Bringing, transfer: ImportTransfer, report: Report) -> ImportReceipt:
     """Check once more, and import; cancelling leaves no model behind."""
     receipt = await _import(services, transfer, report)
     if transfer.draft is not None:
@@ -55,7 +55,7 @@ async def run_import(services: Services, transfer: ImportTransfer, report: Repor
     return receipt
 
 
-async def _import(services: Services, transfer: ImportTransfer, report: Report) -> ImportReceipt:
+async def _import(services: Bringing, transfer: ImportTransfer, report: Report) -> ImportReceipt:
     if transfer.engine == EMBEDDED:
         return await _import_into_store(services, transfer.request, report)
     engine = services.ollama_engine()
@@ -68,7 +68,7 @@ async def _import(services: Services, transfer: ImportTransfer, report: Report) 
         await engine.close()
 
 
-async def _import_into_store(services: Services, request: ImportRequest, report: Report) -> ImportReceipt:
+async def _import_into_store(services: Bringing, request: ImportRequest, report: Report) -> ImportReceipt:
     source = require_one_file(request)
     importing = services.importing
 
@@ -97,7 +97,7 @@ def require_one_file(request: ImportRequest) -> Path:
     return request.sources[0]
 
 
-def where_of(services: Services, engine: str) -> str:
+def where_of(services: Bringing, engine: str) -> str:
     """The server's address, or the folder of kdmgr's own store."""
     return services.ollama_engine().address.url if engine == OLLAMA else str(services.library.own.root)
 

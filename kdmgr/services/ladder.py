@@ -13,7 +13,7 @@ from kdmgr.refs import HubRef
 if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
-    from kdmgr.services.app import Services
+    from kdmgr.services.fitting import Fitting
     from kdmgr.services.rows import Assessment
 
 
@@ -29,7 +29,7 @@ class Ladder:
     """A sentence for each file that could not be read."""
 
 
-def assess_quants(services: Services, ref: HubRef, machine: Machine | None, options: RunOptions) -> Ladder:
+def assess_quants(services: Fitting, ref: HubRef, machine: Machine | None, options: RunOptions) -> Ladder:
     """Assess every quant of the repository `ref`. Raises what kept all of them from being read."""
     from kdmgr.services.hub_models import find_quants
 

@@ -17,7 +17,7 @@ from kdmgr.services.pull_sources import own_name
 
 if TYPE_CHECKING:
     from kdmgr.models.own_store import OwnStore
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.pull_notes import PullNote
 
 
@@ -41,7 +41,7 @@ class Leftover:
         return self.name or self.digests[0].removeprefix("sha256:")[:12]
 
 
-def list_leftovers(services: Services) -> list[Leftover]:
+def list_leftovers(services: Bringing) -> list[Leftover]:
     """All of them; kdmgr's own first."""
     return [*_own(services), *_servers(services)]
 
@@ -59,7 +59,7 @@ def choose_leftovers(found: Sequence[Leftover], names: Sequence[str]) -> list[Le
     return chosen
 
 
-def remove_leftovers(services: Services, leftovers: Sequence[Leftover]) -> None:
+def remove_leftovers(services: Bringing, leftovers: Sequence[Leftover]) -> None:
     """Remove their files and notes."""
     for entry in leftovers:
         for info in entry.own:
@@ -79,7 +79,7 @@ def _is_called(entry: Leftover, name: str) -> bool:
         return False
 
 
-def _own(services: Services) -> list[Leftover]:
+def _own(services: Bringing) -> list[Leftover]:
     """By model; its note knows of the blobs that have not begun, and what its user called it."""
     store = services.library.own
     groups: dict[str, list[PartialInfo]] = {}
@@ -111,7 +111,7 @@ def _stored_name(note: PullNote) -> str | None:
     return str(own_name(ref)) if ref is not None else None
 
 
-def _servers(services: Services) -> list[Leftover]:
+def _servers(services: Bringing) -> list[Leftover]:
     """By the notes of pulls that have begun, and what lies there without one."""
     blobs = services.library.ollama.blobs
     partials = {partial.digest: partial for partial in list_partials(blobs)}
@@ -136,7 +136,7 @@ def _servers(services: Services) -> list[Leftover]:
     return found
 
 
-def _noted(services: Services, note: PullNote, partials: dict[str, OllamaPartial], *, here: bool) -> Leftover:
+def _noted(services: Bringing, note: PullNote, partials: dict[str, OllamaPartial], *, here: bool) -> Leftover:
     mine = tuple(partials[digest] for digest, _size in note.blobs if here and digest in partials)
     completed = sum(partial.completed or 0 for partial in mine)
     if here:
@@ -153,7 +153,7 @@ def _noted(services: Services, note: PullNote, partials: dict[str, OllamaPartial
     )
 
 
-def _is_complete(services: Services, note: PullNote) -> bool:
+def _is_complete(services: Bringing, note: PullNote) -> bool:
     """Whether somebody has pulled it to its end meanwhile."""
     ref = _ref(note.model)
     stored = None

@@ -15,7 +15,7 @@ from kdmgr.refs import parse_ollama_name
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine, ShownModel
     from kdmgr.models.store import StoredModel
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.library import InstalledModel
 
 OWN, OLLAMA, SERVER = "kdmgr", "ollama", "server"
@@ -32,7 +32,7 @@ class ShownModelfile:
     composed: Composed
 
 
-async def show_modelfile(services: Services, name: str, engine: OllamaEngine | None = None) -> ShownModelfile:
+async def show_modelfile(services: Bringing, name: str, engine: OllamaEngine | None = None) -> ShownModelfile:
     """The Modelfile that makes the model `name` again; from a store on this machine where it is in one.
 
     A server that was named is asked first. Raises `NotFound`, or `ServerUnreachable` for a named server.

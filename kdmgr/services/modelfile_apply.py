@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kdmgr.models.manifest import Layer, Manifest
     from kdmgr.models.own_store import OwnStore
     from kdmgr.models.store import StoredModel
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 _BLOB_NAME = re.compile(r"sha256[-:]([0-9a-f]{64})$")
 
@@ -63,7 +63,7 @@ def find_source(written: str, folder: Path) -> Source:
 
 
 async def apply_to_server(
-    services: Services,
+    services: Bringing,
     modelfile: Modelfile,
     folder: Path,
     ref: OllamaRef,
@@ -173,7 +173,7 @@ def _request(
 
 
 def apply_to_own_store(
-    services: Services, modelfile: Modelfile, folder: Path, ref: OllamaRef, report: Report
+    services: Bringing, modelfile: Modelfile, folder: Path, ref: OllamaRef, report: Report
 ) -> StoredModel:
     """Make `ref` in kdmgr's own store, in place of one of the same name; its manifest is written last."""
     require_usable_name(ref)
@@ -238,7 +238,7 @@ def _file_layer(store: OwnStore, source: Source, kind: str, report: Report) -> L
 
 
 def _manifest(
-    services: Services, store: OwnStore, modelfile: Modelfile, layers: list[Layer], base: StoredModel | None
+    services: Bringing, store: OwnStore, modelfile: Modelfile, layers: list[Layer], base: StoredModel | None
 ) -> Manifest:
     from kdmgr.gguf.shape import read_shape
     from kdmgr.models.headers import read_file_header
@@ -275,7 +275,7 @@ def inherit(modelfile: Modelfile, base: StoredModel) -> Modelfile:
     return Modelfile((*inherited, *own), parameters)
 
 
-async def is_taken(services: Services, name: str, target: str) -> bool:
+async def is_taken(services: Bringing, name: str, target: str) -> bool:
     """Whether the server (or, for the target "own", kdmgr's store) has a model of this name."""
     if target == "own":
         return services.library.own.find(parse_ollama_name(name)) is not None

@@ -19,7 +19,7 @@ from kdmgr.services.threads import in_thread
 
 if TYPE_CHECKING:
     from kdmgr.models.progress import Report
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Reviewed:
 class ModelfileDesk:
     """Works on the Modelfiles of installed models, in the folder where drafts are kept."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Bringing) -> None:
         self._services = services
         self.folder = services.paths.data / "drafts"
         """From where a draft's paths are looked for."""

@@ -21,7 +21,7 @@ from kdmgr.services.modelfile_lint import Linted, lint_file, read_source
 
 if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 _FALLBACKS = {"win32": ("notepad",)}
 _UNIX = ("sensible-editor", "nano", "vim", "vi")
@@ -49,14 +49,14 @@ class Edited:
         return self.difference is not None and self.difference.is_empty
 
 
-def write_draft(services: Services, shown: ShownModelfile, now: datetime | None = None) -> Path:
+def write_draft(services: Bringing, shown: ShownModelfile, now: datetime | None = None) -> Path:
     """A new file below kdmgr's data folder, with the Modelfile in it."""
     notes = [f"# The Modelfile of {shown.name}. Save and close to go on; nothing is applied without asking."]
     notes += [f"# Not in here: {sentence}" for sentence in shown.composed.lost]
     return write_text_draft(services, shown.name, "\n".join(notes) + "\n\n" + shown.composed.text, now)
 
 
-def write_text_draft(services: Services, model: str, text: str, now: datetime | None = None) -> Path:
+def write_text_draft(services: Bringing, model: str, text: str, now: datetime | None = None) -> Path:
     """A new file below kdmgr's data folder, with `text` in it."""
     folder = services.paths.data / "drafts"
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S-%f")
@@ -90,7 +90,7 @@ def run_editor(command: list[str]) -> int:
 
 
 def edit_draft(
-    services: Services, shown: ShownModelfile, draft: Path, *, env: Mapping[str, str] = os.environ,
+    services: Bringing, shown: ShownModelfile, draft: Path, *, env: Mapping[str, str] = os.environ,
     run: RunEditor = run_editor,
 ) -> Edited:  # fmt: skip
     """Open the draft in the editor, then read it again. The draft stays whatever happens; errors say where it is."""
@@ -106,7 +106,7 @@ def edit_draft(
     return read_draft(services, shown, draft)
 
 
-def read_draft(services: Services, shown: ShownModelfile, draft: Path) -> Edited:
+def read_draft(services: Bringing, shown: ShownModelfile, draft: Path) -> Edited:
     """Lint the draft and compare it with what the model was."""
     from kdmgr.modelfile.parse import parse
 

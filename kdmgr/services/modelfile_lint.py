@@ -14,7 +14,7 @@ from kdmgr.modelfile.lint.sources import PLACEHOLDERS
 from kdmgr.refs import OllamaRef, parse_ref
 
 if TYPE_CHECKING:
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 NOT_TOLD = "?"
 """A template of which only is known that the model has one, or needs none."""
@@ -37,7 +37,7 @@ class Linted:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-def lint_file(services: Services, path: Path, *, fix: bool = False, version: str | None = None) -> Linted:
+def lint_file(services: Bringing, path: Path, *, fix: bool = False, version: str | None = None) -> Linted:
     """Lint `path`, as an Ollama of `version` (None: any) would take it; with `fix`, mend what is safe, atomically.
 
     A file that is not all UTF-8 is left alone: writing it back would lose what cannot be read.
@@ -76,7 +76,7 @@ def read_source(path: Path) -> bytes:
         raise Unreadable(f"cannot read {path}: {error.strerror or error}", hint="name a Modelfile") from error
 
 
-def surroundings_of(services: Services, folder: Path, version: str | None = None) -> Surroundings:
+def surroundings_of(services: Bringing, folder: Path, version: str | None = None) -> Surroundings:
     """Looks for what a Modelfile in `folder` names: files, and models in the stores of this machine."""
     numbers = None
     if version is not None:
@@ -84,7 +84,7 @@ def surroundings_of(services: Services, folder: Path, version: str | None = None
     return Surroundings(look=lambda command, value: _look(services, folder, command, value), version=numbers)
 
 
-def _look(services: Services, folder: Path, command: str, value: str) -> SourceFacts | None:
+def _look(services: Bringing, folder: Path, command: str, value: str) -> SourceFacts | None:
     try:
         path = folder / Path(value).expanduser()
         if path.is_dir():
@@ -98,7 +98,7 @@ def _look(services: Services, folder: Path, command: str, value: str) -> SourceF
     return _facts_of_model(services, value) if command == "from" else SourceFacts("missing")
 
 
-def _facts_of_file(services: Services, path: Path) -> SourceFacts:
+def _facts_of_file(services: Bringing, path: Path) -> SourceFacts:
     from kdmgr.gguf.shape import read_shape
 
     try:
@@ -108,7 +108,7 @@ def _facts_of_file(services: Services, path: Path) -> SourceFacts:
         return SourceFacts("file")
 
 
-def _facts_of_model(services: Services, value: str) -> SourceFacts | None:
+def _facts_of_model(services: Bringing, value: str) -> SourceFacts | None:
     """None for names that this machine cannot tell of: those elsewhere, and cloud models."""
     try:
         ref = parse_ref(value)
@@ -129,7 +129,7 @@ def _facts_of_model(services: Services, value: str) -> SourceFacts | None:
         return SourceFacts("missing")
 
 
-def _ask_server(services: Services, ref: OllamaRef) -> SourceFacts | None:
+def _ask_server(services: Bringing, ref: OllamaRef) -> SourceFacts | None:
     """What a running server tells of a model; None when it has none, or none runs."""
     from kdmgr.gguf.shape import read_shape
 

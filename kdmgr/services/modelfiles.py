@@ -11,13 +11,13 @@ from kdmgr.refs import FileRef, OllamaRef, parse_ref
 
 if TYPE_CHECKING:
     from kdmgr.modelfile.commands import Modelfile
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.finding import FoundModel
 
 __all__ = ["index_students", "new_modelfile", "read_shipped", "shipped_names", "student_modelfile"]
 
 
-def new_modelfile(services: Services, text: str, version: str | None) -> Proposal:
+def new_modelfile(services: Bringing, text: str, version: str | None) -> Proposal:
     """A Modelfile for the model `text` names, for an Ollama of `version` (None: any). Blocks on the network."""
     from kdmgr.engines.ollama.versions import era
 
@@ -37,7 +37,7 @@ def _existing(found: FoundModel) -> Modelfile | None:
     return compose(parts_of_stored(found.opened.installed.stored)).modelfile
 
 
-def student_modelfile(services: Services, text: str) -> str | None:
+def student_modelfile(services: Bringing, text: str) -> str | None:
     """The shipped Modelfile of the student with the id `text`, FROM what it can be pulled by.
 
     None for another text, for what is a file or installed, and for a student that has no Modelfile.

@@ -13,7 +13,7 @@ from kdmgr.units import format_bytes, printable
 
 if TYPE_CHECKING:
     from kdmgr.gguf.shape import ModelShape
-    from kdmgr.services.app import Services
+    from kdmgr.services.fitting import Fitting
     from kdmgr.services.hosts import ChosenHost
     from kdmgr.services.rows import ModelRow
 
@@ -40,7 +40,7 @@ def remote_machine(host: ChosenHost) -> Machine:
     return replace(machine, owner=printable(host.words), devices_known=bool(gpus))
 
 
-def server_shape(services: Services, row: ModelRow) -> tuple[ModelShape, str]:
+def server_shape(services: Fitting, row: ModelRow) -> tuple[ModelShape, str]:
     """The shape of a model that the server has, as the server tells it. Runs an event loop of its own.
 
     `NotFound` where the server does not tell, or does not answer.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
     from kdmgr.models.manifest import Layer
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.rows import Assessment
 
 OLLAMA, EMBEDDED = "ollama", "llamacpp"
@@ -98,7 +98,7 @@ class PullOptions:
     run: RunOptions | None = None
 
 
-def plan_pull(services: Services, text: str, options: PullOptions) -> PullPlan:
+def plan_pull(services: Bringing, text: str, options: PullOptions) -> PullPlan:
     """Ask the registry, the server and the disk. Blocks on the network; not for a running event loop.
 
     Raises `ServerUnreachable` for a server that was named and does not answer, `StorageFailed` for a store without
@@ -116,7 +116,7 @@ def plan_pull(services: Services, text: str, options: PullOptions) -> PullPlan:
     return replace(plan, assessment=assessment, notes=(*plan.notes, *notes))
 
 
-def _choose(services: Services, engine: str) -> tuple[OllamaEngine | None, str | None]:
+def _choose(services: Bringing, engine: str) -> tuple[OllamaEngine | None, str | None]:
     """The server, where one answers or has to; None for kdmgr's own store, and what to say of it."""
     import asyncio
 
@@ -140,7 +140,7 @@ def _choose(services: Services, engine: str) -> tuple[OllamaEngine | None, str |
     return None, "no Ollama server answers: it goes into kdmgr's own store"
 
 
-def _plan_own(services: Services, ref: OllamaRef | HubRef) -> PullPlan:
+def _plan_own(services: Bringing, ref: OllamaRef | HubRef) -> PullPlan:
     source = find_source(services, ref)
     own_name(ref)
     fetcher = services.model_fetcher
@@ -160,7 +160,7 @@ def _plan_own(services: Services, ref: OllamaRef | HubRef) -> PullPlan:
 
 
 def _plan_server(
-    services: Services, engine: OllamaEngine, ref: OllamaRef | HubRef, options: PullOptions, notes: list[str]
+    services: Bringing, engine: OllamaEngine, ref: OllamaRef | HubRef, options: PullOptions, notes: list[str]
 ) -> PullPlan:
     layers = _published_layers(services, ref, notes)
     present = _present(engine, layers)
@@ -188,7 +188,7 @@ def _is_on_loopback(ref: OllamaRef | HubRef) -> bool:
     return isinstance(ref, OllamaRef) and is_loopback(ref.host.partition(":")[0])
 
 
-def _published_layers(services: Services, ref: OllamaRef | HubRef, notes: list[str]) -> tuple[Layer, ...]:
+def _published_layers(services: Bringing, ref: OllamaRef | HubRef, notes: list[str]) -> tuple[Layer, ...]:
     """The layers as the registry lists them; none where it cannot be asked from here, which is said."""
     from kdmgr.services.finding import installed_name
 
@@ -242,7 +242,7 @@ def _free(folder: Path) -> int | None:
 
 
 def _assess(
-    services: Services, ref: OllamaRef | HubRef, options: PullOptions, plan: PullPlan, notes: list[str]
+    services: Bringing, ref: OllamaRef | HubRef, options: PullOptions, plan: PullPlan, notes: list[str]
 ) -> Assessment | None:
     """Whether it will fit, from its header where it is published. Not knowing is no reason not to pull."""
     if options.machine is None:
@@ -263,5 +263,5 @@ def _assess(
         return None
 
 
-def _is_here(services: Services) -> bool:
+def _is_here(services: Bringing) -> bool:
     return services.ollama_engine().address.is_loopback

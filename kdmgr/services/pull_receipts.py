@@ -12,7 +12,7 @@ from kdmgr.errors import KdmgrError
 from kdmgr.refs import DEFAULT_HOST, FileRef, HubRef, OllamaRef, parse_ref
 
 if TYPE_CHECKING:
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.pull_plan import PullPlan
 
 HUB, REGISTRY = "huggingface", "registry"
@@ -76,7 +76,7 @@ def decode_pull(body: dict[str, Any]) -> PullReceipt:
     return PullReceipt(**values)
 
 
-def write_pull(services: Services, plan: PullPlan, manifest_digest: str | None) -> PullReceipt:
+def write_pull(services: Bringing, plan: PullPlan, manifest_digest: str | None) -> PullReceipt:
     """Everything known of a pull that has just ended."""
     ref, through_server = plan.ref, plan.engine == "ollama"
     revision = None
@@ -99,7 +99,7 @@ def write_pull(services: Services, plan: PullPlan, manifest_digest: str | None) 
     )
 
 
-def _address(services: Services, ref: OllamaRef | HubRef) -> str:
+def _address(services: Bringing, ref: OllamaRef | HubRef) -> str:
     if isinstance(ref, OllamaRef):
         return ref.host
     try:

@@ -21,7 +21,7 @@ from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from kdmgr.models.own_store import OwnStore
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PullSource:
         return tuple(blob.layer for blob in self.blobs)
 
 
-def find_source(services: Services, ref: OllamaRef | HubRef) -> PullSource:
+def find_source(services: Bringing, ref: OllamaRef | HubRef) -> PullSource:
     """Ask where `ref` is published. Raises as the registry and the Hub do, and for what cannot be run from here."""
     return _on_hub(services, ref) if isinstance(ref, HubRef) else _in_registry(services, ref)
 
@@ -55,7 +55,7 @@ def own_name(ref: OllamaRef | HubRef) -> OllamaRef:
     return name
 
 
-def _in_registry(services: Services, ref: OllamaRef) -> PullSource:
+def _in_registry(services: Bringing, ref: OllamaRef) -> PullSource:
     registry = services.registry
     remote = registry.manifest(ref)
     if remote.note is not None:
@@ -67,7 +67,7 @@ def _in_registry(services: Services, ref: OllamaRef) -> PullSource:
     return PullSource(blobs, lambda _path: (remote.manifest, remote.encoded))
 
 
-def _on_hub(services: Services, ref: HubRef) -> PullSource:
+def _on_hub(services: Bringing, ref: HubRef) -> PullSource:
     repo = services.hub.repo(ref)
     if repo.note is not None:
         raise ServerUnreachable(f"{ref} cannot be pulled now: {repo.note}", hint="look at the network")
@@ -86,7 +86,7 @@ def _on_hub(services: Services, ref: HubRef) -> PullSource:
     return PullSource(tuple(wanted), build, model.files[0].path)
 
 
-def _wanted(services: Services, ref: HubRef, file: HubFile, kind: str) -> WantedBlob:
+def _wanted(services: Bringing, ref: HubRef, file: HubFile, kind: str) -> WantedBlob:
     try:
         digest = normalise_digest(file.digest)
     except Unreadable as error:

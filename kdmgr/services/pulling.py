@@ -20,7 +20,7 @@ from kdmgr.units import format_duration
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
 
 LEAVE_S = 5.0
 # The server tries each part of a blob again by itself; what it gives up is tried a few times more.
@@ -31,7 +31,7 @@ class _Cancelled(BaseException):
     """Raised in the thread of a download that nobody wants any more."""
 
 
-async def pull(services: Services, plan: PullPlan, report: Report) -> None:
+async def pull(services: Bringing, plan: PullPlan, report: Report) -> None:
     """Pull what `plan` says; `report` is called in this event loop. What has come is kept whatever happens."""
     name = own_name(plan.ref)
     note = PullNote(plan.name, plan.where, tuple((layer.digest, layer.size) for layer in plan.layers))
@@ -45,7 +45,7 @@ async def pull(services: Services, plan: PullPlan, report: Report) -> None:
     services.pull_notes.forget(name, plan.where)
 
 
-async def _pull(services: Services, plan: PullPlan, report: Report) -> None:
+async def _pull(services: Bringing, plan: PullPlan, report: Report) -> None:
     if plan.engine != OLLAMA:
         await _in_thread(lambda tell: _pull_own(services, plan, tell), report)
         return
@@ -62,7 +62,7 @@ async def _pull(services: Services, plan: PullPlan, report: Report) -> None:
     await asyncio.to_thread(_keep_receipt, services, plan, digest)
 
 
-def _keep_receipt(services: Services, plan: PullPlan, manifest_digest: str | None) -> None:
+def _keep_receipt(services: Bringing, plan: PullPlan, manifest_digest: str | None) -> None:
     """Write down where the model came from. It is complete without that."""
     with suppress(OSError):
         services.receipts.save(own_name(plan.ref), write_pull(services, plan, manifest_digest))
@@ -97,7 +97,7 @@ async def pull_through(
             await asyncio.sleep(seconds)
 
 
-def _pull_own(services: Services, plan: PullPlan, report: Report) -> None:
+def _pull_own(services: Bringing, plan: PullPlan, report: Report) -> None:
     source = plan.source or find_source(services, plan.ref)
     stored = services.model_fetcher.fetch(own_name(plan.ref), source.blobs, source.build, report)
     _keep_receipt(services, replace(plan, source=source), stored.digest)

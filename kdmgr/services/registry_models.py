@@ -11,10 +11,10 @@ from kdmgr.services.finding import FoundModel, projector_note
 if TYPE_CHECKING:
     from kdmgr.gguf.header import GgufHeader
     from kdmgr.models.ollama_registry import RemoteManifest
-    from kdmgr.services.app import Services
+    from kdmgr.services.foundation import Foundation
 
 
-def find_tag(services: Services, ref: OllamaRef) -> FoundModel:
+def find_tag(services: Foundation, ref: OllamaRef) -> FoundModel:
     """A tag of an Ollama registry."""
     registry = services.registry
     try:
@@ -26,7 +26,7 @@ def find_tag(services: Services, ref: OllamaRef) -> FoundModel:
     return _found(ref, remote, header, from_cache=known)
 
 
-def find_known_tag(services: Services, ref: OllamaRef) -> FoundModel | None:
+def find_known_tag(services: Foundation, ref: OllamaRef) -> FoundModel | None:
     """The same of a tag that was looked at before, without asking anybody."""
     known = services.registry.known(ref)
     return _found(ref, *known, from_cache=True) if known else None
@@ -47,7 +47,7 @@ def _found(ref: OllamaRef, remote: RemoteManifest, header: GgufHeader, *, from_c
     )
 
 
-def _near_names(services: Services, ref: OllamaRef) -> str | None:
+def _near_names(services: Foundation, ref: OllamaRef) -> str | None:
     """What is like it among the installed models and the students' tags."""
     import difflib
 

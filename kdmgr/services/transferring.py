@@ -8,12 +8,12 @@ from kdmgr.models.progress import Report
 from kdmgr.services.transfer_queue import PARALLEL, TransferQueue
 
 if TYPE_CHECKING:
-    from kdmgr.services.app import Services
+    from kdmgr.services.bringing import Bringing
     from kdmgr.services.receipts import ImportReceipt
     from kdmgr.services.transfer_state import Transfer
 
 
-def make_queue(services: Services, n_parallel: int | None = None) -> TransferQueue:
+def make_queue(services: Bringing, n_parallel: int | None = None) -> TransferQueue:
     """A queue of pulls and imports; so many at a time, or as many as the settings say."""
 
     async def run(transfer: Transfer, report: Report) -> ImportReceipt | None:
@@ -23,7 +23,7 @@ def make_queue(services: Services, n_parallel: int | None = None) -> TransferQue
     return TransferQueue(run, n_parallel, note_end=services.transfer_log.note)
 
 
-async def run_transfer(services: Services, transfer: Transfer, report: Report) -> ImportReceipt | None:
+async def run_transfer(services: Bringing, transfer: Transfer, report: Report) -> ImportReceipt | None:
     """Carry out a pull or an import; the receipt of an import."""
     from kdmgr.services.import_transfer import ImportTransfer, run_import
     from kdmgr.services.pull_plan import PullPlan
