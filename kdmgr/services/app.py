@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import Assessment, ModelRow
     from kdmgr.services.server_importing import ImportTools, ServerImporting
     from kdmgr.services.server_models import ServerModels
+    from kdmgr.services.student_desk import StudentDesk
     from kdmgr.services.teachers import TeacherFit
 
 
@@ -108,6 +109,13 @@ class Services:
         from kdmgr.services.receipts import Receipts
 
         return Receipts(self.paths.receipts)
+
+    @cached_property
+    def student_desk(self) -> StudentDesk:
+        """What the table of students asks."""
+        from kdmgr.services.student_desk import StudentDesk
+
+        return StudentDesk(self)
 
     @cached_property
     def importing(self) -> Importing:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import median
 from typing import TYPE_CHECKING
 
 from kdmgr.catalog.tasks import chats
 from kdmgr.fit.options import DEFAULT_CONTEXT, MARGIN
 from kdmgr.fit.plan import FitReport, Speed, Verdict
+from kdmgr.services.measured import measured_speed
 from kdmgr.units import KIB, MIB, format_bytes, format_speed
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ SCRATCH = 768 * MIB
 """For compute buffers and the driver's context, about."""
 BITS_Q4_K_M = 4.9
 """Per weight, about, in a file of the quant that most pull."""
-NEWEST_SPEEDS = 5
 
 
 class Basis(StrEnum):
@@ -150,7 +149,7 @@ class Sizer:
     def _planned(self, student: Student, found: FoundModel, machine: Machine, basis: Basis, words: str) -> SizedStudent:
         report = self._services.assess_found(found, machine, self._options).report
         total = report.plan.components
-        measured = self._measured(str(found.ref), machine) if basis is Basis.INSTALLED else None
+        measured = measured_speed(self._services, str(found.ref), machine) if basis is Basis.INSTALLED else None
         return SizedStudent(
             student=student,
             basis=basis,
@@ -162,22 +161,6 @@ class Sizer:
             speed=measured or report.speed,
             report=report,
         )
-
-    def _measured(self, name: str, machine: Machine) -> Speed | None:
-        """The median of the newest answers on this very machine; what was measured beats what is predicted."""
-        from kdmgr.errors import KdmgrError
-        from kdmgr.services.learning import machine_key
-
-        if machine.declared or not self._services.paths.history.exists():
-            return None
-        try:
-            rows = self._services.history.speeds(name, machine=machine_key(machine), limit=NEWEST_SPEEDS)
-        except KdmgrError:
-            return None
-        speeds = [row.decode_tok_s for row in rows]
-        if not speeds:
-            return None
-        return Speed(median(speeds), min(speeds), max(speeds), f"median of {len(speeds)} answers here", "measured")
 
 
 def size_file(student: Student, rows: tuple[ModelRow, ...] = ()) -> SizedStudent:

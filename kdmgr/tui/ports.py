@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kdmgr.tui.ports_students import StudentServices
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -40,7 +42,7 @@ class Chat(Protocol):
         """Stop what was started for this chat."""
 
 
-class AppServices(Protocol):
+class AppServices(StudentServices, Protocol):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 
     def detect_machine(self) -> Machine:

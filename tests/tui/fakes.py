@@ -19,6 +19,7 @@ from kdmgr.gguf.shape import ModelShape
 from kdmgr.refs import FileRef, ModelRef, OllamaRef, parse_ref
 from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
+from tests.tui.fakes_students import FakeDesk
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
 
@@ -142,6 +143,7 @@ class FakeServices:
     """Opening a chat waits for it."""
     calls: list[str] = field(default_factory=list)
     opened: list[dict[str, object]] = field(default_factory=list)
+    student_desk: FakeDesk = field(default_factory=FakeDesk)
 
     def detect_machine(self) -> Machine:
         self.calls.append("machine")

@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import Footer, Input, Static
 
-from kdmgr.fit.plan import FitReport
-from kdmgr.tui.hints import describe_counts, describe_empty, describe_missing
-from kdmgr.tui.listing import View, arrange, merge
+from kdmgr.services.choosing import good_verdicts
+from kdmgr.tui.facet_words import Option, list_options
+from kdmgr.tui.hints import describe_benchmark, describe_counts, describe_empty, describe_missing
+from kdmgr.tui.listing import SORTS, Listing, View, merge
 from kdmgr.tui.messages import (
     AssessingDone,
     ChatAsked,
@@ -25,17 +26,22 @@ from kdmgr.tui.messages import (
     RowsFailed,
     RowsFound,
 )
+from kdmgr.tui.messages_students import SizingDone, SpeedsFound, StudentsSized
 from kdmgr.tui.plans import Plans
-from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.screens.acting import ActingScreen
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
+from kdmgr.tui.widgets.columns import Line
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
+from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
 from kdmgr.tui.widgets.student_table import StudentTable
 from kdmgr.tui.widgets.top_line import TopLine
+from kdmgr.tui.words import memory_share, planned_context
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
+    from kdmgr.services.facets import Facet
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
@@ -44,19 +50,26 @@ _REPLAN_DELAY = 0.12
 _PANEL_STATES = ("beside", "full", "hidden")
 
 
-class StudentsScreen(AssessingScreen):
+class StudentsScreen(ActingScreen):
     """Installed models first, then the catalog; everything is judged on this machine."""
 
     CSS_PATH = "students.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
         Binding("s", "sort", "sort", tooltip="Sort by the next column"),
-        Binding("f", "installed_only", "installed", tooltip="Show or hide the students that are not installed"),
+        Binding("F", "facets", "facets", tooltip="Show only what fits, of a task, a method, a licence, a teacher"),
+        Binding("f", "installed_only", "installed", show=False, tooltip="Show only installed models, or all"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False),
         Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context"),
         Binding("0", "default_context", "the default context", show=False),
-        Binding("v", "cache_type", "KV type", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
-        Binding("m", "panel", "panel", tooltip="Show the memory panel beside the table, alone, or not at all"),
+        Binding("v", "cache_type", "KV", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
+        Binding(
+            "m", "panel", "panel", show=False, tooltip="Show the memory panel beside the table, alone, or not at all"
+        ),
+        Binding(
+            "d", "delete", "delete", show=False, tooltip="Delete the selected models: asks, and says what is freed"
+        ),
+        Binding("u", "unload", "unload", show=False, tooltip="Free the memory of the selected models"),
         Binding("r", "refresh", "refresh", show=False, tooltip="Look at the machine and the models again"),
         Binding("escape", "clear_filter", "clear the filter", show=False),
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
@@ -65,6 +78,7 @@ class StudentsScreen(AssessingScreen):
     top_line = getters.query_one(TopLine)
     filter_input = getters.query_one(FilterInput)
     table = getters.query_one(StudentTable)
+    facet_bar = getters.query_one(FacetBar)
     panel = getters.query_one(DetailPanel)
     listing = getters.query_one("#listing", Vertical)
     empty = getters.query_one("#empty", Static)
@@ -73,8 +87,10 @@ class StudentsScreen(AssessingScreen):
         super().__init__(services)
         self.plans = Plans(services.assess)
         self.view = View()
+        self.arranged = Listing(self.plans.look_up)
         self._places: dict[str, list[ModelRow]] = {}
         self._rows: list[ModelRow] = []
+        self._by_key: dict[str, ModelRow] = {}
         self._failures: dict[str, KdmgrError] = {}
         self._panel_state = "beside"
 
@@ -84,7 +100,8 @@ class StudentsScreen(AssessingScreen):
         with Horizontal(id="body"):
             with Vertical(id="listing"):
                 yield FilterInput()
-                yield StudentTable(self.plans.look_up)
+                yield FacetBar()
+                yield StudentTable(self._look)
                 yield Static(id="empty", markup=False)
             yield DetailPanel()
         yield Footer(show_command_palette=False, compact=True)
@@ -119,8 +136,11 @@ class StudentsScreen(AssessingScreen):
             return
         if message.machine is None:
             self.top_line.show_text(f"this machine could not be looked at: {message.error}")
+            self.plans.miss_machine(message.error)
+            self.table.redraw()
             return
         self.plans.set_machine(message.machine)
+        self.arranged.good = good_verdicts(message.machine)
         self.top_line.show(message.machine)
         self._replan(0)
 
@@ -130,8 +150,11 @@ class StudentsScreen(AssessingScreen):
             return
         self._places[message.place] = message.rows
         self._rows = merge(self._places.get("disk", ()), self._places.get("server", ()))
+        self.arranged.set_rows(self._rows)
+        self._by_key = {row.key: row for row in self._rows}
         self._show_rows()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
+        self._size_rest(0)
 
     @on(RowsFailed)
     def _take_failure(self, message: RowsFailed) -> None:
@@ -158,13 +181,31 @@ class StudentsScreen(AssessingScreen):
             self.plans.add_report(message.key, message.version, message.report)
             self._take_plan(message.key)
 
+    @on(StudentsSized)
+    def _take_sizes(self, message: StudentsSized) -> None:
+        self.plans.add_sized(message.version, message.sized)
+        self.table.redraw()
+        row = self.table.selected
+        if row is not None and not row.installed and row.match and row.match.student.id in message.sized:
+            self._show_selected()
+
+    @on(SpeedsFound)
+    def _take_speeds(self, message: SpeedsFound) -> None:
+        if message.generation == self.generation:
+            self.plans.add_speeds(message.speeds)
+            self.table.redraw()
+            self._show_selected()
+
     @on(AssessingDone)
+    @on(SizingDone)
     def _sort_again(self) -> None:
-        if self.view.sort in ("fit", "speed"):
+        self.arranged.outdate()
+        if self.view.sort in ("fit", "speed", "size") or self.view.query.strip() or self.view.facets:
             self._show_rows()
+        self._show_facets()
 
     def _take_plan(self, key: str) -> None:
-        row = next((row for row in self.rows if row.key == key), None)
+        row = self._by_key.get(key)
         if row is not None:
             self.plans.judge(row)
             self.table.redraw_row(key)
@@ -173,7 +214,7 @@ class StudentsScreen(AssessingScreen):
 
     # What the user does
 
-    @on(DataTable.RowHighlighted)
+    @on(StudentTable.Highlighted)
     def _show_selected(self) -> None:
         row = self.table.selected
         if row is None:
@@ -188,7 +229,7 @@ class StudentsScreen(AssessingScreen):
 
     def reveal(self, row: ModelRow) -> None:
         """Select a row, and show all if it is filtered out."""
-        if row not in arrange(self.rows, self.view, self.plans.look_up):
+        if not self.table.holds(row.key):
             self._set_view(View(sort=self.view.sort))
             self.filter_input.action_clear()
         self.table.select(row.key)
@@ -216,8 +257,10 @@ class StudentsScreen(AssessingScreen):
         self.table.focus()
 
     def action_clear_filter(self) -> None:
-        """Show all again."""
-        self.filter_input.action_clear()
+        """Select none; when none is, show all again."""
+        if not self.table.clear_marks():
+            self.filter_input.action_clear()
+            self._set_view(View(sort=self.view.sort))
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -226,6 +269,46 @@ class StudentsScreen(AssessingScreen):
     def action_installed_only(self) -> None:
         """Hide the students that are not installed, or show them again."""
         self._set_view(replace(self.view, installed_only=not self.view.installed_only))
+
+    @on(StudentTable.SortAsked)
+    def _sort_by(self, message: StudentTable.SortAsked) -> None:
+        if message.column in SORTS:
+            self._set_view(replace(self.view, sort=message.column))
+
+    @on(StudentTable.Marked)
+    def _show_marks(self) -> None:
+        self._show_counts()
+
+    def targets(self) -> list[ModelRow]:
+        """The marked rows; without any, the one under the cursor."""
+        row = self.table.selected
+        return self.table.marked or ([row] if row is not None else [])
+
+    def action_facets(self) -> None:
+        """Choose what to show."""
+        from kdmgr.tui.screens.facets import FacetsScreen
+
+        self.app.push_screen(FacetsScreen(self._list_facets, self._toggle_facet))
+
+    def _list_facets(self) -> list[Option]:
+        return list_options(self.arranged.count_facets(self.view), self.view)
+
+    def _toggle_facet(self, facet: Facet | None) -> None:
+        if facet is None:
+            self._set_view(replace(self.view, facets=frozenset(), installed_only=False))
+        else:
+            self._set_view(self.view.toggle(facet))
+
+    @on(FacetBar.Toggled)
+    def _toggle_chip(self, message: FacetBar.Toggled) -> None:
+        if message.facet is None:
+            self.action_installed_only()
+        else:
+            self._toggle_facet(message.facet)
+
+    @on(FacetBar.MoreAsked)
+    def _open_facets(self) -> None:
+        self.action_facets()
 
     def action_panel(self) -> None:
         """The panel beside the table, alone, or not at all."""
@@ -237,9 +320,10 @@ class StudentsScreen(AssessingScreen):
 
     def action_context(self, by: int) -> None:
         """One step more or less context, for all models."""
-        report = self._selected_report()
-        if report is not None:
-            self._ask(n_ctx=step_from(report.options.n_ctx, by, report.shape.n_ctx_train))
+        row = self.table.selected
+        n_ctx = planned_context(self.plans.judge(row)) if row is not None else None
+        if row is not None and n_ctx is not None:
+            self._ask(n_ctx=step_from(n_ctx, by, row.n_ctx_train))
 
     def action_default_context(self) -> None:
         """The context that the engine would choose."""
@@ -276,26 +360,49 @@ class StudentsScreen(AssessingScreen):
         machine = self.plans.machine
         if machine is None:
             return
-        by_key = {row.key: row for row in self.rows}
-        waiting = [(by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in by_key]
+        waiting = [
+            (self._by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in self._by_key
+        ]
+        self.arranged.outdate()
+        self.table.redraw()
         self._show_selected()
         self.plan_rows(self.plans.version, waiting, machine, self.plans.options, delay)
+        self._size_rest(delay)
 
-    def _selected_report(self) -> FitReport | None:
-        row = self.table.selected
-        judged = self.plans.judge(row) if row is not None else None
-        return judged if isinstance(judged, FitReport) else None
+    def _size_rest(self, delay: float) -> None:
+        """Size what is not installed, and look up what was measured of the rest."""
+        machine = self.plans.machine
+        if machine is None or not self._rows:
+            return
+        students = {row.match.student.id: row.match.student for row in self._rows if row.match and not row.installed}
+        self.size_students(self.plans.version, list(students.values()), machine, self.plans.options, delay)
+        names = [row.name for row in self._rows if row.installed]
+        if names and not delay:
+            self.find_speeds(self.generation, names, machine)
+
+    def _look(self, row: ModelRow, marked: bool) -> Line:
+        judged = self.plans.look_up(row)
+        return Line(row, judged, self.arranged.kept(row), memory_share(judged, self.plans.machine), marked)
 
     def _set_view(self, view: View) -> None:
+        narrowed = (view.facets, view.installed_only) != (self.view.facets, self.view.installed_only)
         self.view = view
         self._show_rows()
+        if narrowed:
+            self._show_facets()
 
     def _show_rows(self) -> None:
-        shown = arrange(self.rows, self.view, self.plans.look_up)
+        shown = self.arranged.arrange(self.view)
         self.table.show_rows(shown)
         self.table.display = bool(shown)
         self.empty.display = not shown
         self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
-        self.listing.border_title = Content(describe_counts(self.rows, shown, self.view))
-        if not shown:
-            self._show_selected()
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        title = describe_counts(self.rows, self.table.rows, self.view, len(self.table.marked))
+        self.listing.border_title = Content(title)
+        self.listing.border_subtitle = Content(describe_benchmark(self.arranged.benchmark))
+
+    def _show_facets(self) -> None:
+        self.facet_bar.show(self.view, self.arranged.count_fits(self.view))
