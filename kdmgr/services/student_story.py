@@ -10,6 +10,7 @@ from kdmgr.catalog.shapes import find_student_shape
 from kdmgr.fit.brief import assess_briefly
 from kdmgr.fit.plan import Verdict
 from kdmgr.gguf.published import read_published
+from kdmgr.gguf.quantising import QUANTS
 from kdmgr.refs import find_quant
 from kdmgr.services.lineage import LineageStory, tell_lineage
 from kdmgr.services.teachers import TeacherFit, fit_teacher, options_of
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport, Speed
     from kdmgr.services.rows import ModelRow
-
-QUANTS = ("Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
-"""What most publishers offer, from the smallest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +88,4 @@ def _climb(
         tag_name = tags[quant].tag if quant in tags else None
         weights, is_here = shape.weights.total, quant == row.quant
         rungs.append(QuantRung(quant, weights, brief.memory, brief.verdict, brief.speed, tag_name, is_here))
-    return rungs, f"planned from the published shape of {found.of}"
+    return sorted(rungs, key=lambda rung: rung.weights or 0), f"planned from the published shape of {found.of}"

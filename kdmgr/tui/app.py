@@ -104,7 +104,9 @@ class KdmgrApp(App[None]):
 
 def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
+    from kdmgr.tui.screens.facets import FacetsScreen
     from kdmgr.tui.screens.help import Section
+    from kdmgr.tui.screens.ladder import LadderScreen
     from kdmgr.tui.screens.students import StudentsScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
     from kdmgr.tui.widgets.filter_input import FilterInput
@@ -113,6 +115,8 @@ def help_sections() -> tuple[Section, ...]:
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
+        Section("In the facets", (FacetsScreen,)),
+        Section("Ladder", (LadderScreen,)),
         Section("Chat", (ChatInput, ChatScreen)),
         Section("Everywhere", (KdmgrApp,)),
     )

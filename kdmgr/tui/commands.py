@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -43,10 +43,10 @@ class _Offers(Provider):
 
 
 class ModelCommands(_Offers):
-    """Go to a model, or chat with it."""
+    """Go to a model, chat with it, or climb a teacher's ladder."""
 
     def offers(self) -> Iterator[Offer]:
-        """Chats first, then every row."""
+        """Chats first, then every row, then the teachers."""
         screen = self.screen
         if not isinstance(screen, StudentsScreen):
             return
@@ -55,6 +55,18 @@ class ModelCommands(_Offers):
                 yield Offer(f"Chat with {one_line(row.name)}", describe_row(row), partial(screen.chat, row))
         for row in screen.rows:
             yield Offer(f"Show {one_line(row.name)}", describe_row(row), partial(screen.reveal, row))
+        for teacher in _teachers():
+            yield Offer(
+                f"Ladder of {one_line(teacher)}", "all its students, by size", partial(screen.show_ladder, teacher)
+            )
+
+
+@cache
+def _teachers() -> tuple[str, ...]:
+    """The teachers that are models of their own, by name."""
+    from kdmgr.catalog.teachers import MODEL, load_teachers
+
+    return tuple(facts.name for facts in load_teachers() if facts.kind == MODEL)
 
 
 class KeyCommands(_Offers):

@@ -10,11 +10,8 @@ from kdmgr.services.sizing import SCRATCH, SizedStudent
 from kdmgr.services.wording import describe_context, describe_estimate, describe_prompt, describe_speed
 from kdmgr.tui.plans import Judged, Problem, report_of, speed_of
 from kdmgr.tui.widgets.facts import Fact
-from kdmgr.units import format_parameters
 
 if TYPE_CHECKING:
-    from kdmgr.catalog.match import Match
-    from kdmgr.catalog.students import Lineage
     from kdmgr.fit.machine import Machine
     from kdmgr.services.rows import ModelRow
 
@@ -22,8 +19,9 @@ if TYPE_CHECKING:
 def facts_of(row: ModelRow, judged: Judged) -> list[Fact]:
     """Everything worth a sentence, the most useful first."""
     facts = [*_plan_facts(judged)]
-    if row.match is not None:
-        facts += _student_facts(row.match)
+    match = row.match
+    if match is not None and match.evidence and row.installed:
+        facts.append(Fact("known by", f"{match.evidence[0]} ({match.certainty.value})"))
     report = report_of(judged)
     if report is not None:
         facts += [Fact("unknown", sentence, "$warning") for sentence in report.unknown]
@@ -68,31 +66,3 @@ def _plan_facts(judged: Judged) -> list[Fact]:
     if report.speed is not None and report.speed.prompt is not None:
         facts.append(Fact("prompt", describe_prompt(report.speed.prompt)))
     return [*facts, *(Fact("try", sentence, "$accent") for sentence in report.alternatives)]
-
-
-def _student_facts(match: Match) -> list[Fact]:
-    student, lineage = match.student, match.student.lineage
-    relation = "" if match.relation == "itself" else ", from which this model is derived"
-    who = f"{student.name}{relation}" + (f" · {student.publisher}" if student.publisher else "")
-    facts = [
-        Fact("student", who),
-        Fact("teacher", _teacher(lineage)),
-        Fact("method", f"{lineage.method}: {lineage.note}" if lineage.note else lineage.method),
-        Fact("evidence", _evidence(lineage)),
-    ]
-    facts += [Fact("known by", f"{match.evidence[0]} ({match.certainty.value})")] if match.evidence else []
-    facts += [Fact("source", student.evidence.url)] if student.evidence.url else []
-    return facts
-
-
-def _teacher(lineage: Lineage) -> str:
-    teacher = lineage.teacher
-    size = f" · {format_parameters(teacher.parameters)} parameters" if teacher.parameters is not None else ""
-    weights = {True: " · open weights", False: " · closed", None: ""}[teacher.is_open]
-    return f"{teacher.name}{size}{weights}"
-
-
-def _evidence(lineage: Lineage) -> str:
-    doubts = f"; not verified: {', '.join(lineage.doubts)}" if lineage.doubts else ""
-    disputed = f"; disputed: {lineage.disputed}" if lineage.disputed else ""
-    return f"{lineage.grade.value}{doubts}{disputed}"

@@ -51,6 +51,15 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
     return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"
 
 
+def describe_welcome(engines: str) -> str:
+    """The first ten seconds: what this is, what runs models here, and which keys to press."""
+    runs = f" {one_line(engines)}" if engines else ""
+    return (
+        f"Nothing is installed yet: these are the students that are known, and what each would take here.{runs}\n"
+        "F what fits · s sort · / find · Enter get it · ? keys"
+    )
+
+
 def describe_missing(row: ModelRow) -> str:
     """How a student of the catalog can be had."""
     if isinstance(row.ref, OllamaRef):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kdmgr.services.removal import Removal
     from kdmgr.services.sizing import SizedStudent
     from kdmgr.services.student_story import StudentStory
+    from kdmgr.services.teacher_ladder import TeacherLadder
 
 
 @dataclass
@@ -47,6 +48,15 @@ class StoryTold(Message):
     key: str
     story: StudentStory | None
     """None for what is no student."""
+
+
+@dataclass
+class LadderBuilt(Message):
+    """The ladder under the question numbered `version`; None and the reason when there is none."""
+
+    version: int
+    ladder: TeacherLadder | None
+    error: KdmgrError | None = None
 
 
 @dataclass

@@ -91,8 +91,9 @@ async def test_real_files_are_planned(real_services: FakeServices) -> None:
     async with opened(real_services, (140, 60)) as on:
         assert on.names[:2] == ["gemma3:270m", "smollm2:135m"]
         assert on.report.shape.architecture == "gemma3"
+        await until(on.pilot, lambda: "evidence" in on.text())
         text = on.text()
-        assert "Q4_K_M" in text and "teacher" in text and "evidence" in text
+        assert "Q4_K_M" in text and "teacher" in text
 
 
 async def test_the_first_paint_waits_for_nothing() -> None:
@@ -253,6 +254,29 @@ async def test_students_that_are_not_installed_are_sized_by_an_estimate(services
         text = on.text()
         assert "✔ ~fits" in text
         assert "estimated as a Q4_K_M of" in text
+
+
+async def test_the_panel_tells_of_the_student(services: FakeServices) -> None:
+    async with opened(services, (120, 100)) as on:
+        row = next(row for row in on.screen.rows if row.name == "AceReason-Nemotron-14B")
+        on.screen.table.select(row.key)
+        await until(on.pilot, lambda: "the teacher instead" in on.text())
+        text = on.text()
+        for part in ("planned from the published shape", "Q8_0", "made from", "evidence", "of the teacher's scores"):
+            assert part in text
+        await on.pilot.click("#fold-lineage CollapsibleTitle")
+        await until(on.pilot, lambda: "made from" not in on.text())
+        on.screen.table.select("kdmgr:large")
+        await until(on.pilot, lambda: "the teacher instead" not in on.text())
+
+
+async def test_with_nothing_installed_the_panel_says_what_to_do() -> None:
+    async with opened(FakeServices(rows=catalog_rows(5))) as on:
+        await until(on.pilot, lambda: "does not answer" in on.text())
+        assert "Nothing is installed yet" in on.text()
+        on.app.services.rows = make_services(catalog=5).rows  # type: ignore[attr-defined]
+        await on.pilot.press("r")
+        await until(on.pilot, lambda: "Nothing is installed yet" not in on.text())
 
 
 async def test_another_question_sizes_the_students_anew(services: FakeServices) -> None:

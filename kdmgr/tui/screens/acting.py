@@ -10,7 +10,7 @@ from textual import on, work
 
 from kdmgr.errors import KdmgrError
 from kdmgr.tui.messages_students import Done, RemovalPlanned
-from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.screens.judging import JudgingScreen
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
 
 
-class ActingScreen(AssessingScreen):
+class ActingScreen(JudgingScreen):
     """Actions ask first where they destroy, run in workers, and say what came of them."""
 
     def targets(self) -> list[ModelRow]:
@@ -31,6 +31,10 @@ class ActingScreen(AssessingScreen):
         """List the models anew."""
         raise NotImplementedError
 
+    def reveal(self, row: ModelRow) -> None:
+        """Select a row."""
+        raise NotImplementedError
+
     def action_delete(self) -> None:
         """Look what removing would free, then ask."""
         rows = [row for row in self.targets() if row.installed]
@@ -38,6 +42,26 @@ class ActingScreen(AssessingScreen):
             self.plan_removal(rows)
         else:
             self.notify("Nothing of this is installed: there is nothing to delete.", markup=False)
+
+    def action_ladder(self) -> None:
+        """The ladder that the student under the cursor stands on."""
+        row = next(iter(self.targets()), None)
+        if row is None or row.match is None:
+            self.notify("This model is no known student: it stands on no ladder.", markup=False)
+        else:
+            self.show_ladder(row.match.student.id)
+
+    def show_ladder(self, text: str) -> None:
+        """The ladder of the teacher that `text` names, or of a student's."""
+        from kdmgr.tui.screens.ladder import LadderScreen
+
+        screen = LadderScreen(self.services, text, self.plans.options, self.plans.machine)
+        self.app.push_screen(screen, self._go_to_student)
+
+    def _go_to_student(self, student: str | None) -> None:
+        row = next((row for row in self.rows if row.match and row.match.student.id == student), None)
+        if row is not None:
+            self.reveal(row)
 
     def action_unload(self) -> None:
         """Free the memory of what a server holds."""

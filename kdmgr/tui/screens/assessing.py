@@ -22,7 +22,7 @@ from kdmgr.tui.messages import (
     RowsFailed,
     RowsFound,
 )
-from kdmgr.tui.messages_students import SizingDone, SpeedsFound, StudentsSized
+from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from kdmgr.catalog.students import Student
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
+    from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.services.rows import ModelRow
     from kdmgr.services.sizing import SizedStudent
     from kdmgr.tui.ports import AppServices
 
+_STORY_DELAY = 0.08
+"""Seconds that the cursor rests on a row before its story is told."""
 _REPORT_EACH = 0.05
 """Seconds between two reports of sizes."""
 
@@ -143,3 +146,23 @@ class AssessingScreen(Screen[None]):
         speeds = self.services.student_desk.measured(names, machine)
         if speeds:
             self.post_message(SpeedsFound(generation, speeds))
+
+    @work(thread=True, exclusive=True, group="story")
+    def tell_story(
+        self, version: int, row: ModelRow, report: FitReport | None, machine: Machine, options: RunOptions
+    ) -> None:
+        """Tell of the selected row's student, unless the cursor goes on at once."""
+        worker = get_current_worker()
+        time.sleep(_STORY_DELAY)
+        if worker.is_cancelled:
+            return
+        story = self.services.student_desk.tell(row, report, machine, options)
+        self.post_message(StoryTold(version, row.key, story))
+
+    @work(thread=True, exclusive=True, group="engines")
+    def describe_engines(self) -> None:
+        """What would run models here."""
+        try:
+            self.post_message(EnginesDescribed(self.services.student_desk.describe_engines()))
+        except KdmgrError as error:
+            self.post_message(EnginesDescribed(error.message))

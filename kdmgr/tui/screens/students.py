@@ -12,32 +12,20 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Footer, Input, Static
 
-from kdmgr.services.choosing import good_verdicts
 from kdmgr.tui.facet_words import Option, list_options
 from kdmgr.tui.hints import describe_benchmark, describe_counts, describe_empty, describe_missing
-from kdmgr.tui.listing import SORTS, Listing, View, merge
+from kdmgr.tui.listing import SORTS, View, merge
 from kdmgr.tui.messages import (
-    AssessingDone,
     ChatAsked,
-    HeaderFailed,
-    HeaderRead,
-    MachineFound,
-    Planned,
     RowsFailed,
     RowsFound,
 )
-from kdmgr.tui.messages_students import SizingDone, SpeedsFound, StudentsSized
-from kdmgr.tui.plans import Plans
 from kdmgr.tui.screens.acting import ActingScreen
-from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
-from kdmgr.tui.widgets.columns import Line
-from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
 from kdmgr.tui.widgets.student_table import StudentTable
 from kdmgr.tui.widgets.top_line import TopLine
-from kdmgr.tui.words import memory_share, planned_context
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
@@ -45,8 +33,6 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
-_REPLAN_DELAY = 0.12
-"""Seconds that the other rows wait for the next key press before they are planned anew."""
 _PANEL_STATES = ("beside", "full", "hidden")
 
 
@@ -66,6 +52,7 @@ class StudentsScreen(ActingScreen):
         Binding(
             "m", "panel", "panel", show=False, tooltip="Show the memory panel beside the table, alone, or not at all"
         ),
+        Binding("l", "ladder", "ladder", show=False, tooltip="All students of this one's teacher, by size"),
         Binding(
             "d", "delete", "delete", show=False, tooltip="Delete the selected models: asks, and says what is freed"
         ),
@@ -75,22 +62,13 @@ class StudentsScreen(ActingScreen):
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
     ]
 
-    top_line = getters.query_one(TopLine)
     filter_input = getters.query_one(FilterInput)
-    table = getters.query_one(StudentTable)
     facet_bar = getters.query_one(FacetBar)
-    panel = getters.query_one(DetailPanel)
     listing = getters.query_one("#listing", Vertical)
     empty = getters.query_one("#empty", Static)
 
     def __init__(self, services: AppServices) -> None:
         super().__init__(services)
-        self.plans = Plans(services.assess)
-        self.view = View()
-        self.arranged = Listing(self.plans.look_up)
-        self._places: dict[str, list[ModelRow]] = {}
-        self._rows: list[ModelRow] = []
-        self._by_key: dict[str, ModelRow] = {}
         self._failures: dict[str, KdmgrError] = {}
         self._panel_state = "beside"
 
@@ -111,7 +89,7 @@ class StudentsScreen(ActingScreen):
         self.top_line.show_text("looking at this machine …")
         self.listing.border_title = "students"
         self.table.focus()
-        self._show_rows()
+        self.show_rows()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
         self.call_after_refresh(self.load)
 
@@ -122,27 +100,9 @@ class StudentsScreen(ActingScreen):
         self.find_machine(self.generation)
         self.find_rows(self.generation)
         self.find_server_rows(self.generation)
-
-    @property
-    def rows(self) -> list[ModelRow]:
-        """Every row there is: the disk's and the server's."""
-        return self._rows
+        self.describe_engines()
 
     # What the workers report
-
-    @on(MachineFound)
-    def _take_machine(self, message: MachineFound) -> None:
-        if message.generation != self.generation:
-            return
-        if message.machine is None:
-            self.top_line.show_text(f"this machine could not be looked at: {message.error}")
-            self.plans.miss_machine(message.error)
-            self.table.redraw()
-            return
-        self.plans.set_machine(message.machine)
-        self.arranged.good = good_verdicts(message.machine)
-        self.top_line.show(message.machine)
-        self._replan(0)
 
     @on(RowsFound)
     def _take_rows(self, message: RowsFound) -> None:
@@ -152,7 +112,8 @@ class StudentsScreen(ActingScreen):
         self._rows = merge(self._places.get("disk", ()), self._places.get("server", ()))
         self.arranged.set_rows(self._rows)
         self._by_key = {row.key: row for row in self._rows}
-        self._show_rows()
+        self.show_rows()
+        self._show_welcome()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
         self._size_rest(0)
 
@@ -161,66 +122,13 @@ class StudentsScreen(ActingScreen):
         if message.generation == self.generation:
             self._failures[message.place] = message.error
             self._places.setdefault(message.place, [])
-            self._show_rows()
-
-    @on(HeaderRead)
-    def _take_header(self, message: HeaderRead) -> None:
-        if message.generation == self.generation:
-            self.plans.add_shape(message.key, message.shape, message.source)
-            self._take_plan(message.key)
-
-    @on(HeaderFailed)
-    def _take_header_failure(self, message: HeaderFailed) -> None:
-        if message.generation == self.generation:
-            self.plans.add_problem(message.key, message.error, on_server=message.on_server)
-            self._take_plan(message.key)
-
-    @on(Planned)
-    def _keep_plan(self, message: Planned) -> None:
-        if message.version == self.plans.version:
-            self.plans.add_report(message.key, message.version, message.report)
-            self._take_plan(message.key)
-
-    @on(StudentsSized)
-    def _take_sizes(self, message: StudentsSized) -> None:
-        self.plans.add_sized(message.version, message.sized)
-        self.table.redraw()
-        row = self.table.selected
-        if row is not None and not row.installed and row.match and row.match.student.id in message.sized:
-            self._show_selected()
-
-    @on(SpeedsFound)
-    def _take_speeds(self, message: SpeedsFound) -> None:
-        if message.generation == self.generation:
-            self.plans.add_speeds(message.speeds)
-            self.table.redraw()
-            self._show_selected()
-
-    @on(AssessingDone)
-    @on(SizingDone)
-    def _sort_again(self) -> None:
-        self.arranged.outdate()
-        if self.view.sort in ("fit", "speed", "size") or self.view.query.strip() or self.view.facets:
-            self._show_rows()
-        self._show_facets()
-
-    def _take_plan(self, key: str) -> None:
-        row = self._by_key.get(key)
-        if row is not None:
-            self.plans.judge(row)
-            self.table.redraw_row(key)
-            if self.table.selected == row:
-                self._show_selected()
+            self.show_rows()
 
     # What the user does
 
-    @on(StudentTable.Highlighted)
-    def _show_selected(self) -> None:
-        row = self.table.selected
-        if row is None:
-            self.panel.show_nothing("no model is selected", self.plans.machine)
-        else:
-            self.panel.show_row(row, self.plans.judge(row), self.plans.machine)
+    def action_open_selected(self) -> None:
+        """As Enter does in the table."""
+        self._open_selected()
 
     @on(StudentTable.Opened)
     def _open_selected(self) -> None:
@@ -318,80 +226,21 @@ class StudentsScreen(ActingScreen):
         self.set_class(self._panel_state == "hidden", "-panel-hidden")
         (self.panel if self._panel_state == "full" else self.table).focus()
 
-    def action_context(self, by: int) -> None:
-        """One step more or less context, for all models."""
-        row = self.table.selected
-        n_ctx = planned_context(self.plans.judge(row)) if row is not None else None
-        if row is not None and n_ctx is not None:
-            self._ask(n_ctx=step_from(n_ctx, by, row.n_ctx_train))
-
-    def action_default_context(self) -> None:
-        """The context that the engine would choose."""
-        self._ask(n_ctx=None)
-
-    def action_cache_type(self) -> None:
-        """The next type of KV cache, for all models."""
-        self._ask(n_ctx=self.plans.options.n_ctx, cache_type=next_cache_type(self.plans.options.type_k))
-
     def action_refresh(self) -> None:
         """Look at everything again."""
         self.top_line.show_text("looking at this machine …")
         self.plans.forget()
         self.load()
 
-    @on(ContextSlider.Moved)
-    def _move_context(self, message: ContextSlider.Moved) -> None:
-        self._ask(n_ctx=message.n_ctx)
-
-    @on(CachePicker.Picked)
-    def _pick_cache_type(self, message: CachePicker.Picked) -> None:
-        self._ask(n_ctx=self.plans.options.n_ctx, cache_type=message.cache_type)
-
-    def _ask(self, *, n_ctx: int | None, cache_type: str | None = None) -> None:
-        """Another question for all rows: the selected one is answered now, the others when there is time."""
-        self.plans.ask(n_ctx=n_ctx, cache_type=cache_type or self.plans.options.type_k)
-        row = self.table.selected
-        if row is not None:
-            self._show_selected()
-            self.table.redraw_row(row.key)
-        self._replan(_REPLAN_DELAY)
-
-    def _replan(self, delay: float) -> None:
-        machine = self.plans.machine
-        if machine is None:
-            return
-        waiting = [
-            (self._by_key[key], shape, source) for key, shape, source in self.plans.waiting() if key in self._by_key
-        ]
-        self.arranged.outdate()
-        self.table.redraw()
-        self._show_selected()
-        self.plan_rows(self.plans.version, waiting, machine, self.plans.options, delay)
-        self._size_rest(delay)
-
-    def _size_rest(self, delay: float) -> None:
-        """Size what is not installed, and look up what was measured of the rest."""
-        machine = self.plans.machine
-        if machine is None or not self._rows:
-            return
-        students = {row.match.student.id: row.match.student for row in self._rows if row.match and not row.installed}
-        self.size_students(self.plans.version, list(students.values()), machine, self.plans.options, delay)
-        names = [row.name for row in self._rows if row.installed]
-        if names and not delay:
-            self.find_speeds(self.generation, names, machine)
-
-    def _look(self, row: ModelRow, marked: bool) -> Line:
-        judged = self.plans.look_up(row)
-        return Line(row, judged, self.arranged.kept(row), memory_share(judged, self.plans.machine), marked)
-
     def _set_view(self, view: View) -> None:
         narrowed = (view.facets, view.installed_only) != (self.view.facets, self.view.installed_only)
         self.view = view
-        self._show_rows()
+        self.show_rows()
         if narrowed:
-            self._show_facets()
+            self.show_facets()
 
-    def _show_rows(self) -> None:
+    def show_rows(self) -> None:
+        """The rows of the view, in its order."""
         shown = self.arranged.arrange(self.view)
         self.table.show_rows(shown)
         self.table.display = bool(shown)
@@ -404,5 +253,6 @@ class StudentsScreen(ActingScreen):
         self.listing.border_title = Content(title)
         self.listing.border_subtitle = Content(describe_benchmark(self.arranged.benchmark))
 
-    def _show_facets(self) -> None:
+    def show_facets(self) -> None:
+        """What narrows the table, and how many would fit."""
         self.facet_bar.show(self.view, self.arranged.count_fits(self.view))

@@ -15,17 +15,20 @@ from kdmgr.services.sizing import SizedStudent
 from kdmgr.services.wording import MARKS
 from kdmgr.tui.facts_of import bare_places, estimated_places, facts_of
 from kdmgr.tui.plans import Judged, Problem, report_of
+from kdmgr.tui.widgets.action_line import ActionLine
 from kdmgr.tui.widgets.cache_picker import CachePicker
 from kdmgr.tui.widgets.context_slider import ContextSlider
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Facts
 from kdmgr.tui.widgets.memory_view import MemoryView
+from kdmgr.tui.widgets.story_view import StoryView
 from kdmgr.tui.words import COLORS, describe_row, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
     from kdmgr.services.rows import ModelRow
+    from kdmgr.services.student_story import StudentStory
 
 
 class DetailPanel(VerticalScroll):
@@ -36,10 +39,14 @@ class DetailPanel(VerticalScroll):
     slider = getters.query_one(ContextSlider)
     picker = getters.query_one(CachePicker)
     memory = getters.query_one(MemoryView)
-    facts = getters.query_one(Facts)
+    facts = getters.query_one("#detail-facts", Facts)
+    actions = getters.query_one(ActionLine)
+    story = getters.query_one(StoryView)
+    welcome = getters.query_one("#detail-welcome", Static)
 
     def compose(self) -> ComposeResult:
         """Verdict and controls, then memory (beside them when the panel is wide), then the facts."""
+        yield Static(id="detail-welcome", markup=False)
         with Container(id="detail-top"):
             with VerticalGroup(id="detail-head"):
                 yield Static(id="detail-verdict", markup=False)
@@ -47,7 +54,9 @@ class DetailPanel(VerticalScroll):
                 yield ContextSlider()
                 yield CachePicker()
             yield MemoryView()
-        yield Facts()
+        yield ActionLine(id="detail-actions", markup=False)
+        yield Facts(id="detail-facts")
+        yield StoryView()
 
     def show_row(self, row: ModelRow, judged: Judged, machine: Machine | None) -> None:
         """Show a model and what is known of it so far."""
@@ -63,12 +72,23 @@ class DetailPanel(VerticalScroll):
         else:
             self._show_no_plan(machine)
 
+    def show_story(self, row: ModelRow, story: StudentStory | None, report: FitReport | None) -> None:
+        """Tell of its student; None hides what was told of another."""
+        self.story.show(story, row.quant, report)
+
+    def greet(self, text: str) -> None:
+        """Say what a first-time user needs to know; "" when that is over."""
+        self.welcome.display = bool(text)
+        self.welcome.update(Content(text))
+
     def show_nothing(self, text: str, machine: Machine | None) -> None:
         """No model is selected."""
         self.border_title = ""
         self.verdict.update(Content.styled(text, MUTED))
         self.about.update("")
         self.facts.show([])
+        self.actions.show([])
+        self.story.show(None, None, None)
         self._show_no_plan(machine)
 
     def _show_plan(self, report: FitReport) -> None:
