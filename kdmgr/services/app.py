@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kdmgr.services.monitoring import Monitor
     from kdmgr.services.preferences import PreferenceBook
     from kdmgr.services.saved_chats import SavedChats
+    from kdmgr.services.student_desk import StudentDesk
     from kdmgr.services.ui_state import UiState
 
 
@@ -43,6 +44,13 @@ class Services(Bringing):
         from kdmgr.services.engine_room import EngineRoom
 
         return EngineRoom(self.embedded_engine)
+
+    @cached_property
+    def student_desk(self) -> StudentDesk:
+        """What the table of students asks."""
+        from kdmgr.services.student_desk import StudentDesk
+
+        return StudentDesk(self)
 
     @cached_property
     def saved_chats(self) -> SavedChats:

@@ -12,6 +12,7 @@ from kdmgr.models.store import file_size
 from kdmgr.services.library import OWN
 from kdmgr.services.memory import unload_quietly
 from kdmgr.services.stock import SERVER, Held, Stock
+from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
@@ -50,6 +51,14 @@ def would_free(services: Services, stock: Stock, chosen: Sequence[Held]) -> Free
         known += _free_on_disk(stock.disk.store, server)
         return Freed(known, known)
     return Freed(known, known + sum(held.size for held in server))
+
+
+def describe_freed(freed: Freed, why_not_exact: str | None) -> str:
+    """The bytes; or their bound, with the reason why no more is known."""
+    if freed.is_exact:
+        return format_bytes(freed.known)
+    reason = f" ({why_not_exact})" if why_not_exact else ""
+    return f"up to {format_bytes(freed.at_most)}, less what other models share{reason}"
 
 
 def _free_on_disk(store: ModelStore, chosen: Sequence[Held]) -> int:

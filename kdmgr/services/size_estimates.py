@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.catalog.tasks import chats
 from kdmgr.fit.options import DEFAULT_CONTEXT, MARGIN
-from kdmgr.fit.plan import Speed, Verdict
+from kdmgr.fit.plan import FitReport, Speed, Verdict
 from kdmgr.gguf.quantising import bits_per_weight
 from kdmgr.refs import find_quant
 from kdmgr.units import KIB, MIB, format_bytes, format_parameters, format_speed
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kdmgr.catalog.students import Student
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
+    from kdmgr.gguf.shape import ModelShape
     from kdmgr.services.rows import ModelRow
 
 QUANT = "Q4_K_M"
@@ -67,6 +68,10 @@ class SizedStudent:
     """Names of installed models that surely are this student itself."""
     pull: str | None = None
     """What `kdmgr pull` takes; None when nothing is listed."""
+    report: FitReport | None = None
+    """The whole plan, where there is one."""
+    shape: ModelShape | None = None
+    """As published, where it was planned briefly from that."""
 
     @property
     def read(self) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from statistics import median
 from typing import TYPE_CHECKING
 
-from kdmgr.fit.plan import Speed, Verdict
+from kdmgr.fit.plan import Verdict
+from kdmgr.services.measured import measured_speed
 from kdmgr.services.size_estimates import QUANT, Basis, SizedStudent, estimate, size_file
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kdmgr.services.app import Services
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.rows import ModelRow
-
-NEWEST_SPEEDS = 5
 
 
 class Sizer:
@@ -118,7 +116,7 @@ class Sizer:
     def _planned(self, student: Student, found: FoundModel, machine: Machine, basis: Basis, words: str) -> SizedStudent:
         report = self._services.assess_found(found, machine, self._options).report
         total = report.plan.components
-        measured = self._measured(str(found.ref), machine) if basis is Basis.INSTALLED else None
+        measured = measured_speed(self._services, str(found.ref), machine) if basis is Basis.INSTALLED else None
         return SizedStudent(
             student=student,
             basis=basis,
@@ -130,6 +128,7 @@ class Sizer:
             verdict=report.verdict,
             reason=report.reason,
             speed=measured or report.speed,
+            report=report,
         )
 
     def _plan_shape(self, student: Student, machine: Machine) -> SizedStudent | None:
@@ -157,23 +156,8 @@ class Sizer:
             verdict=brief.verdict,
             reason=brief.reason,
             speed=brief.speed,
+            shape=shape,
         )
-
-    def _measured(self, name: str, machine: Machine) -> Speed | None:
-        """The median of the newest answers on this very machine; what was measured beats what is predicted."""
-        from kdmgr.errors import KdmgrError
-        from kdmgr.services.learning import machine_key
-
-        if machine.declared or not self._services.paths.history.exists():
-            return None
-        try:
-            rows = self._services.history.speeds(name, machine=machine_key(machine), limit=NEWEST_SPEEDS)
-        except KdmgrError:
-            return None
-        speeds = [row.decode_tok_s for row in rows]
-        if not speeds:
-            return None
-        return Speed(median(speeds), min(speeds), max(speeds), f"median of {len(speeds)} answers here", "measured")
 
 
 def pull_name(student: Student) -> str | None:

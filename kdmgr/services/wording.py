@@ -28,7 +28,8 @@ def short_speed(speed: Speed | None) -> str:
     if speed.words is not None:
         return speed.words.partition(":")[0]
     if speed.decode_tok_s is None:
-        return f"≤{speed.high_tok_s:.0f}"
+        high = speed.high_tok_s or 0.0
+        return f"≤{high:.0f}" if high >= 1 else "<1"
     return f"{'~' if speed.rough else ''}{speed.decode_tok_s:.0f}"
 
 

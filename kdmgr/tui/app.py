@@ -206,8 +206,10 @@ def help_sections() -> tuple[Section, ...]:
     """What the help lists, by where the keys work."""
     from kdmgr.tui.screens.chats import ChatsScreen
     from kdmgr.tui.screens.duel import DuelScreen
+    from kdmgr.tui.screens.facets import FacetsScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.import_ import ImportScreen
+    from kdmgr.tui.screens.ladder import LadderScreen
     from kdmgr.tui.screens.machine import MachineScreen
     from kdmgr.tui.screens.modelfile import ModelfileScreen
     from kdmgr.tui.screens.settings import SettingsScreen
@@ -226,6 +228,8 @@ def help_sections() -> tuple[Section, ...]:
     return (
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
+        Section("In the facets", (FacetsScreen,)),
+        Section("Ladder", (LadderScreen,)),
         Section("Chats", (ChatTable, ChatsScreen)),
         Section("In a chat", (ChatInput, ChatScreen)),
         Section("Duel", (DuelScreen,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -57,14 +57,17 @@ class _Offers(Provider):
 
 
 class ModelCommands(_Offers):
-    """Go to a model, chat with it, or unload it: from any place."""
+    """Go to a model, chat with it, climb a teacher's ladder, or unload a model: from any place."""
 
     def offers(self) -> Iterator[Offer]:
-        """Chats first, then every row, then what is in memory."""
+        """Chats first, then every row and every teacher, then what is in memory."""
         found = {type(screen): screen for screen in screens_of(self.app)}
         students = found.get(StudentsScreen)
         if isinstance(students, StudentsScreen):
             yield from self._rows(students)
+            for teacher in teachers():
+                climb = partial(self._climb, students, teacher)
+                yield Offer(f"Ladder of {one_line(teacher)}", "all its students, by size", climb)
         for screen in found.values():
             for text, about, run in getattr(screen, "palette_offers", tuple)():
                 yield Offer(text, about, run)
@@ -81,6 +84,10 @@ class ModelCommands(_Offers):
         await self.app.switch_mode(HOME)
         students.reveal(row)
 
+    async def _climb(self, students: StudentsScreen, teacher: str) -> None:
+        await self.app.switch_mode(HOME)
+        students.show_ladder(teacher)
+
 
 class PlaceCommands(_Offers):
     """The places, and the themes."""
@@ -92,6 +99,14 @@ class PlaceCommands(_Offers):
             yield Offer(f"Go to {place.title}", f"key {number}", go)
         for theme in THEMES:
             yield Offer(f"Theme: {theme.removeprefix('kdmgr-')}", "", partial(setattr, self.app, "theme", theme))
+
+
+@cache
+def teachers() -> tuple[str, ...]:
+    """The teachers that are models of their own, by name."""
+    from kdmgr.catalog.teachers import MODEL, load_teachers
+
+    return tuple(facts.name for facts in load_teachers() if facts.kind == MODEL)
 
 
 class KeyCommands(_Offers):

@@ -19,14 +19,20 @@ _FIRST_STEPS = """\
   i   import a GGUF file you have"""
 
 
-def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View) -> str:
-    """The title of the table: how many there are, and in which order."""
+def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View, n_marked: int = 0) -> str:
+    """The title of the table: how many there are, how many are selected, and in which order."""
     n_installed = sum(row.installed for row in rows)
     counts = f"{n_installed or 'none'} installed"
     if len(rows) > n_installed:
         counts += " only" if view.installed_only else f", {len(rows) - n_installed} in the catalog"
-    found = f" · {len(shown)} match" if view.query.strip() else ""
-    return f"{counts}{found} · by {view.sort}"
+    found = f" · {len(shown)} match" if view.query.strip() or view.facets else ""
+    marked = f" · {n_marked} selected" if n_marked else ""
+    return f"{counts}{found}{marked} · by {view.sort}"
+
+
+def describe_benchmark(benchmark: str | None) -> str:
+    """What the column of retention goes by."""
+    return f"kept: of the teacher's score in {one_line(benchmark)}" if benchmark else ""
 
 
 def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None) -> str:
@@ -36,8 +42,9 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
         return f"The models could not be listed: {one_line(error.message)}{hint}\n\nPress r to try again."
     if "disk" not in places:
         return "Looking for models …"
-    if view.query.strip():
-        return f"Nothing matches “{one_line(view.query)}”.\n\nEscape clears the filter."
+    if view.query.strip() or view.facets:
+        words = f"“{one_line(view.query)}”" if view.query.strip() else "these facets"
+        return f"Nothing matches {words}.\n\nEscape shows all again."
     catalog = "\n\nPress f to see the students of the catalog." if view.installed_only else ""
     return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"
 
@@ -45,6 +52,15 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
 def name_to_pull(row: ModelRow) -> str:
     """What a student of the catalog is pulled by; "" for one that no reference is known for."""
     return str(row.ref) if isinstance(row.ref, OllamaRef | HubRef) else ""
+
+
+def describe_welcome(engines: str) -> str:
+    """The first ten seconds: what this is, what runs models here, and which keys to press."""
+    runs = f" {one_line(engines)}" if engines else ""
+    return (
+        f"Nothing is installed yet: these are the students that are known, and what each would take here.{runs}\n"
+        "F what fits · s sort · / find · Enter get it · ? keys"
+    )
 
 
 def describe_missing(row: ModelRow) -> str:

@@ -1,18 +1,18 @@
-"""What is known of every row: its shape, its plan on this machine, or why there is none.
+"""What is known of every row: its plan on this machine, what it is estimated to take, or why neither is known.
 
 One question holds for all rows (context, KV type), so that a table compares like with like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kdmgr.errors import KdmgrError, NotFound
 from kdmgr.fit.options import RunOptions
-from kdmgr.fit.plan import FitReport, Verdict
-from kdmgr.units import format_bytes
+from kdmgr.fit.plan import FitReport, Speed, Verdict
+from kdmgr.services.size_estimates import SizedStudent
 
 if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
@@ -24,11 +24,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why there is no plan. `verdict` is "too big" only where the listed weights alone say so."""
+    """Why there is no plan."""
 
     reason: str
     hint: str | None = None
     verdict: Verdict = Verdict.UNKNOWN
+    speed: Speed | None = None
+
+
+Judged: TypeAlias = FitReport | SizedStudent | Problem | None
+"""None while the answer is still to come."""
+Judge: TypeAlias = "Callable[[ModelRow], Judged]"
+
+
+def report_of(judged: Judged) -> FitReport | None:
+    """The plan, where there is one: of a file's own header, or of a shape that was published."""
+    return judged.report if isinstance(judged, SizedStudent) else judged if isinstance(judged, FitReport) else None
+
+
+def speed_of(judged: Judged) -> Speed | None:
+    """What it is expected, measured or bound to run at."""
+    return None if judged is None else judged.speed
+
+
+def size_of(row: ModelRow, judged: Judged) -> int | None:
+    """Bytes of the file: as it is, as it is listed, or as it is estimated."""
+    return judged.size_bytes if row.size_bytes is None and isinstance(judged, SizedStudent) else row.size_bytes
 
 
 @dataclass
@@ -43,11 +64,21 @@ class Plans:
     _shapes: dict[str, tuple[ModelShape, str, Machine | None]] = field(default_factory=dict)
     _problems: dict[str, Problem] = field(default_factory=dict)
     _reports: dict[str, FitReport] = field(default_factory=dict)
+    _sized: dict[str, SizedStudent] = field(default_factory=dict)
+    """By the students' ids."""
+    _speeds: dict[str, Speed] = field(default_factory=dict)
+    """Measured here, by the models' names."""
+    _no_machine: Problem | None = None
 
     def set_machine(self, machine: Machine) -> None:
         """The machine has been found, or has changed."""
-        self.machine = machine
+        self.machine, self._no_machine = machine, None
         self._outdate()
+
+    def miss_machine(self, error: KdmgrError | None) -> None:
+        """The machine could not be looked at: nothing can be planned."""
+        why = error.message if error else "no reason is known"
+        self._no_machine = Problem(f"this machine could not be looked at: {why}", error.hint if error else None)
 
     def ask(self, *, n_ctx: int | None, cache_type: str) -> None:
         """Another question for every row."""
@@ -58,6 +89,7 @@ class Plans:
         """Headers may have changed on disk: read them again."""
         self._shapes.clear()
         self._problems.clear()
+        self._speeds.clear()
         self._outdate()
 
     def add_shape(self, key: str, shape: ModelShape, source: str, elsewhere: Machine | None = None) -> None:
@@ -76,24 +108,38 @@ class Plans:
         if version == self.version:
             self._reports[key] = report
 
-    def judge(self, row: ModelRow) -> FitReport | Problem | None:
-        """The row's plan, made now if need be; None while it is still to come."""
-        if row.key in self._problems:
-            return self._problems[row.key]
-        if not row.installed:
-            return judge_listed(row, self.machine)
-        if row.key not in self._reports:
-            known = self._shapes.get(row.key)
-            machine = self._machine_of(row.key)
-            if known is None or machine is None:
-                return None
-            self._reports[row.key] = self.assess(known[0], known[1], row.name, machine, self.options)
-        return self._reports[row.key]
+    def add_sized(self, version: int, sized: Mapping[str, SizedStudent]) -> None:
+        """What students would take, by their ids; dropped if the question has changed meanwhile."""
+        if version == self.version:
+            self._sized.update(sized)
 
-    def look_up(self, row: ModelRow) -> FitReport | Problem | None:
+    def add_speeds(self, speeds: Mapping[str, Speed]) -> None:
+        """What was measured here, by the names of models."""
+        self._speeds.update(speeds)
+
+    def judge(self, row: ModelRow) -> Judged:
+        """The row's plan, made now if need be; None while it is still to come."""
+        if row.installed and row.key not in self._reports and row.key not in self._problems:
+            known, machine = self._shapes.get(row.key), self._machine_of(row.key)
+            if known is not None and machine is not None:
+                self._reports[row.key] = self.assess(known[0], known[1], row.name, machine, self.options)
+        elif not row.installed and row.match is not None:
+            self._plan_published(row.match.student.id, row.name)
+        return self.look_up(row)
+
+    def look_up(self, row: ModelRow) -> Judged:
         """As `judge`, but what has not been planned yet stays None."""
-        waiting = row.installed and row.key not in self._reports and row.key not in self._problems
-        return None if waiting else self.judge(row)
+        if not row.installed:
+            sized = self._sized.get(row.match.student.id) if row.match else None
+            return sized or self._no_machine
+        problem = self._problems.get(row.key)
+        if problem is not None:
+            return problem
+        report = self._reports.get(row.key)
+        if report is None:
+            return self._no_machine
+        measured = self._speeds.get(row.name)
+        return report if measured is None else replace(report, speed=measured)
 
     def waiting(self) -> list[tuple[str, ModelShape, str, Machine]]:
         """Rows whose header and machine are known, but not their plan."""
@@ -108,25 +154,14 @@ class Plans:
         known = self._shapes.get(key)
         return known[2] if known is not None and known[2] is not None else self.machine
 
+    def _plan_published(self, student_id: str, name: str) -> None:
+        """Lay a student's published shape out in full: for the one that is looked at."""
+        sized = self._sized.get(student_id)
+        if sized is not None and sized.report is None and sized.shape is not None and self.machine is not None:
+            report = self.assess(sized.shape, sized.words, name, self.machine, self.options)
+            self._sized[student_id] = replace(sized, report=report)
+
     def _outdate(self) -> None:
         self.version += 1
         self._reports.clear()
-
-
-def judge_listed(row: ModelRow, machine: Machine | None) -> Problem:
-    """A student that is not installed: no header, so no plan; only weights beyond all memory are certain."""
-    size = row.size_bytes
-    room = None if machine is None else _all_memory(machine)
-    if size is not None and room is not None and size > room:
-        reason = f"its weights alone take {format_bytes(size)} as listed; this machine has {format_bytes(room)} in all"
-        return Problem(reason, verdict=Verdict.TOO_BIG)
-    listed = f"listed with {format_bytes(size)}, but " if size is not None else ""
-    return Problem(f"{listed}its header has not been read: what it takes beside its weights is unknown")
-
-
-def _all_memory(machine: Machine) -> int | None:
-    """Of the host and its GPUs together, used or free; a unified GPU's memory is the host's."""
-    if machine.host.total_bytes is None:
-        return None
-    own = (device.total_bytes for device in machine.devices if not device.unified)
-    return machine.host.total_bytes + sum(own)
+        self._sized.clear()

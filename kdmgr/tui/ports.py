@@ -9,6 +9,7 @@ from kdmgr.tui.ports_duel import DuelServices
 from kdmgr.tui.ports_machine import MachineServices
 from kdmgr.tui.ports_modelfiles import ModelfileServices
 from kdmgr.tui.ports_settings import SettingsServices
+from kdmgr.tui.ports_students import StudentServices
 from kdmgr.tui.ports_transfers import TransferServices
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class AppServices(
-    ChatServices, DuelServices, TransferServices, ModelfileServices, MachineServices, SettingsServices, Protocol
+    StudentServices,
+    ChatServices,
+    DuelServices,
+    TransferServices,
+    ModelfileServices,
+    MachineServices,
+    SettingsServices,
+    Protocol,
 ):
     """The use cases that the screens call. All raise `KdmgrError` for what a user can meet."""
 

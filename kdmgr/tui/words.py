@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.fit.plan import Verdict
+from kdmgr.services.size_estimates import SizedStudent
+from kdmgr.tui.plans import Judged, report_of
 from kdmgr.units import format_bytes, format_duration, format_parameters, format_rate, printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.protocol import ChatStats
     from kdmgr.fit.machine import Machine
     from kdmgr.services.rows import ModelRow
-    from kdmgr.tui.plans import Problem
 
 COLORS = {
     Verdict.FITS: "success",
@@ -34,19 +35,44 @@ def many_lines(text: str) -> str:
     return printable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def verdict_of(judged: FitReport | Problem | None) -> Verdict:
+def verdict_of(judged: Judged) -> Verdict:
     """The verdict there is so far."""
     return Verdict.UNKNOWN if judged is None else judged.verdict
 
 
-def memory_share(report: FitReport) -> float | None:
+def is_estimate(judged: Judged) -> bool:
+    """Whether the verdict is a guess from the size, and not that of a plan."""
+    return isinstance(judged, SizedStudent) and not judged.planned and judged.verdict is not Verdict.UNKNOWN
+
+
+def memory_share(judged: Judged, machine: Machine | None) -> float | None:
     """How much of the free memory, where the model runs, it would take; above 1 it does not fit."""
-    if report.verdict is Verdict.UNKNOWN:
+    verdict = verdict_of(judged)
+    if verdict is Verdict.UNKNOWN:
         return None
-    used = next((device for device in report.plan.devices if device.n_layers), report.plan.host)
-    if report.verdict is Verdict.TOO_BIG:
+    if verdict is Verdict.TOO_BIG:
         return 1.0
+    report = report_of(judged)
+    if report is None:
+        return _estimated_share(judged, machine)
+    used = next((device for device in report.plan.devices if device.n_layers), report.plan.host)
     return used.components.known / used.free_bytes if used.free_bytes else None
+
+
+def _estimated_share(judged: Judged, machine: Machine | None) -> float | None:
+    if not isinstance(judged, SizedStudent) or machine is None or judged.memory_bytes is None:
+        return None
+    on_host = judged.verdict is Verdict.CPU
+    room = machine.host.available_bytes if on_host else sum(device.free_bytes for device in machine.devices)
+    return judged.memory_bytes / room if room else None
+
+
+def planned_context(judged: Judged) -> int | None:
+    """The context that the figures are for; None without any."""
+    report = report_of(judged)
+    if report is not None:
+        return report.options.n_ctx
+    return judged.n_ctx if isinstance(judged, SizedStudent) else None
 
 
 def describe_row(row: ModelRow) -> str:

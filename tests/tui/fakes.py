@@ -20,6 +20,7 @@ from tests.tui.fakes_chats import FakeChatServices
 from tests.tui.fakes_duel import FakeDuels
 from tests.tui.fakes_machine import FakeMachinePlace
 from tests.tui.fakes_settings import FakeSettingsPlace
+from tests.tui.fakes_students import FakeDesk
 from tests.tui.fakes_transfers import FakeTransferServices
 
 RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
@@ -85,6 +86,7 @@ class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices, FakeMachin
     rows_error: KdmgrError | None = None
     machine_error: KdmgrError | None = None
     calls: list[str] = field(default_factory=list)
+    student_desk: FakeDesk = field(default_factory=FakeDesk)
 
     def detect_machine(self) -> Machine:
         self.calls.append("machine")

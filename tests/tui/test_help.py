@@ -63,7 +63,7 @@ TEXTUALS_OWN = {
 
 async def test_help_shows_what_it_lists(services: FakeServices) -> None:
     app = KdmgrApp(services)
-    async with app.run_test(size=(100, 220)) as pilot:
+    async with app.run_test(size=(100, 260)) as pilot:
         await until(pilot, lambda: "✔ fits" in screen_text(app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))

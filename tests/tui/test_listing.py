@@ -8,12 +8,14 @@ import pytest
 from rich.style import Style
 
 from kdmgr.errors import KdmgrError, NotFound
-from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.fit.plan import FitReport
+from kdmgr.services.facets import Facet
 from kdmgr.services.rows import ModelRow
+from kdmgr.services.size_estimates import estimate
 from kdmgr.tui.hints import describe_missing, name_to_pull
-from kdmgr.tui.listing import SORTS, View, arrange, merge
-from kdmgr.tui.plans import Plans, Problem, judge_listed
-from kdmgr.tui.widgets.columns import GAP, choose_columns, draw_cell
+from kdmgr.tui.listing import SORTS, Listing, View, merge
+from kdmgr.tui.plans import Plans, Problem
+from kdmgr.tui.widgets.columns import GAP, Line, choose_columns, draw_cell
 from kdmgr.tui.widgets.context_slider import context_steps, step_from
 from tests.support.machines import gpu, machine
 from tests.support.shapes import shape
@@ -21,6 +23,16 @@ from tests.tui.conftest import make_services
 from tests.tui.fakes import RTX_3060, catalog_rows, installed
 
 GIB = 1 << 30
+
+
+def listing_of(rows: list[ModelRow], plans: Plans) -> Listing:
+    listing = Listing(plans.judge)
+    listing.set_rows(rows)
+    return listing
+
+
+def arrange(rows: list[ModelRow], view: View, plans: Plans) -> list[ModelRow]:
+    return listing_of(rows, plans).arrange(view)
 
 
 def names(rows: list[ModelRow]) -> list[str]:
@@ -39,22 +51,22 @@ def plans() -> Plans:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_installed_models_come_first_in_every_order(sort: str, plans: Plans) -> None:
-    shown = arrange(make_services().rows, View(sort=sort), plans.judge)
+    shown = arrange(make_services().rows, View(sort=sort), plans)
     assert [row.installed for row in shown] == sorted((row.installed for row in shown), reverse=True)
     assert len(shown) == 14
 
 
 def test_sorting_by_speed_puts_the_fastest_first_and_unknown_last(plans: Plans) -> None:
     broken = installed("aaa-broken")
-    shown = arrange([broken, *make_services().rows], View(sort="speed", installed_only=True), plans.judge)
+    shown = arrange([broken, *make_services().rows], View(sort="speed", installed_only=True), plans)
     assert names(shown) == ["small", "large", "aaa-broken"]
 
 
 def test_every_word_of_the_filter_must_match_something(plans: Plans) -> None:
     rows = make_services().rows
-    assert names(arrange(rows, View("LARGE q4_k"), plans.judge)) == ["large"]
-    assert names(arrange(rows, View("large fits"), plans.judge)) == ["large"]
-    assert names(arrange(rows, View("large nonsense"), plans.judge)) == []
+    assert names(arrange(rows, View("LARGE q4_k"), plans)) == ["large"]
+    assert names(arrange(rows, View("large fits"), plans)) == ["large"]
+    assert names(arrange(rows, View("large nonsense"), plans)) == []
 
 
 def test_a_served_model_is_listed_once() -> None:
@@ -66,20 +78,74 @@ def test_a_served_model_is_listed_once() -> None:
     assert "gemma3-1b" not in {row.match.student.id for row in merged if row.match and not row.installed}
 
 
-def test_a_listed_student_is_too_big_only_beyond_all_memory() -> None:
-    row = replace(catalog_rows(1)[0], size_bytes=73 * GIB)
-    small = machine(gpu(8), available_gib=24)
-    assert small.host.total_bytes == 64 * GIB
-    assert judge_listed(row, small).verdict is Verdict.TOO_BIG
-    assert judge_listed(row, machine(gpu(2, total_gib=12), available_gib=24)).verdict is Verdict.UNKNOWN
-    assert judge_listed(row, None).verdict is Verdict.UNKNOWN
-    assert judge_listed(replace(row, size_bytes=None), small).verdict is Verdict.UNKNOWN
+def test_a_student_that_is_not_installed_is_judged_as_it_is_sized(plans: Plans) -> None:
+    row = catalog_rows(1)[0]
+    assert plans.judge(row) is None
+    assert row.match is not None
+    sized = estimate(row.match.student, RTX_3060, plans.options)
+    plans.add_sized(plans.version - 1, {sized.student.id: sized})
+    assert plans.judge(row) is None
+    plans.add_sized(plans.version, {sized.student.id: sized})
+    assert plans.judge(row) == sized
+    plans.ask(n_ctx=8192, cache_type="f16")
+    assert plans.judge(row) is None
 
 
-def test_a_unified_device_adds_no_memory() -> None:
-    row = replace(catalog_rows(1)[0], size_bytes=73 * GIB)
-    unified = replace(gpu(24), unified=True)
-    assert judge_listed(row, machine(unified, available_gib=24)).verdict is Verdict.TOO_BIG
+def test_without_a_machine_every_row_says_why(plans: Plans) -> None:
+    plans = Plans(make_services().assess)
+    plans.miss_machine(KdmgrError("no /proc here"))
+    judged = plans.look_up(catalog_rows(1)[0])
+    assert isinstance(judged, Problem) and "no /proc here" in judged.reason
+
+
+def test_words_of_the_query_may_name_a_group(plans: Plans) -> None:
+    rows = catalog_rows()
+    listing = listing_of(rows, plans)
+    found = listing.arrange(View("teacher:deepseek method:sequence"))
+    assert 1 < len(found) < len(rows)
+    for row in found:
+        assert row.match is not None
+        assert "deepseek" in row.match.student.lineage.teacher.name.casefold()
+        assert any("sequence" in method for method in row.match.student.lineage.methods)
+    assert listing.arrange(View("licence:open")) == listing.arrange(View("license:open"))
+
+
+def test_facets_of_one_group_widen_and_groups_narrow(plans: Plans) -> None:
+    listing = listing_of(catalog_rows(), plans)
+    maths, code, is_open = Facet("task", "maths"), Facet("task", "code"), Facet("licence", "open")
+
+    def count(*facets: Facet) -> int:
+        return len(listing.arrange(View(facets=frozenset(facets))))
+
+    assert max(count(maths), count(code)) < count(maths, code)
+    assert count(maths, is_open) < min(count(maths), count(is_open))
+    counts = listing.count_facets(View(facets=frozenset({maths})))
+    assert counts[maths] == count(maths)
+    assert counts[is_open] == count(maths, is_open)
+    assert counts[code] == count(code)
+
+
+def test_retention_goes_by_one_benchmark_and_only_for_the_student_itself(plans: Plans) -> None:
+    rows = catalog_rows()
+    listing = listing_of(rows, plans)
+    shown = listing.arrange(View(sort="kept"))
+    assert listing.benchmark is not None
+    shares = [listing.kept(row) for row in shown]
+    known = [share for share in shares if share is not None]
+    assert len(known) > 5
+    assert shares[: len(known)] == sorted(known, reverse=True)
+    best = shown[0]
+    assert best.match is not None
+    assert listing.kept(replace(best, match=replace(best.match, relation="derived"))) is None
+
+
+def test_an_order_by_fit_follows_the_plans(plans: Plans) -> None:
+    listing = listing_of(make_services().rows, plans)
+    first = listing.arrange(View(sort="fit", installed_only=True))
+    assert {row.name for row in first} == {"small", "large"}
+    plans.set_machine(machine(gpu(2, total_gib=2), available_gib=24))
+    listing.outdate()
+    assert names(listing.arrange(View(sort="fit", installed_only=True)))[0] == "small"
 
 
 def test_another_question_changes_every_plan(plans: Plans) -> None:
@@ -156,9 +222,10 @@ def test_columns_fit_and_figures_are_never_cut() -> None:
         assert [column.key for column, _ in chosen][:2] == ["name", "fit"]
     row = replace(catalog_rows(1)[0], size_bytes=int(228.17 * GIB), n_ctx_train=10 << 20)
     cells = {
-        column.key: draw_cell(column, width, row, None, lambda name: Style()) for column, width in choose_columns(200)
+        column.key: draw_cell(column, width, Line(row, None, None), lambda name: Style())
+        for column, width in choose_columns(200)
     }
-    assert len(cells) == 8
+    assert len(cells) == 9
     assert cells["size"].plain.strip() == "228.17 GiB"
     assert cells["context"].plain.strip() == "10240k"
 
@@ -166,5 +233,5 @@ def test_columns_fit_and_figures_are_never_cut() -> None:
 def test_long_names_keep_their_end() -> None:
     row = installed("deepseek-r1-distill-qwen-1.5b-instruct:q4_K_M")
     column, width = choose_columns(71)[0]
-    text = draw_cell(column, width, row, None, lambda name: Style()).plain
+    text = draw_cell(column, width, Line(row, None, None), lambda name: Style()).plain
     assert len(text) == width and "…" in text and text.endswith("q4_K_M")

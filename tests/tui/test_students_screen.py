@@ -12,10 +12,12 @@ from textual.pilot import Pilot
 
 from kdmgr.errors import KdmgrError
 from kdmgr.fit.machine import Machine
-from kdmgr.fit.plan import FitReport
+from kdmgr.fit.plan import FitReport, Speed
+from kdmgr.services.facets import FIT, FITS, Facet
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import THEMES
+from kdmgr.tui.words import one_line
 from tests.support.machines import machine
 from tests.support.shapes import shape
 from tests.tui.conftest import make_services
@@ -36,8 +38,7 @@ class Opened:
 
     @property
     def names(self) -> list[str]:
-        table = self.screen.table
-        return [str(table.get_row_at(at)[0]).removeprefix("● ").removeprefix("○ ") for at in range(table.row_count)]
+        return [one_line(row.name) for row in self.screen.table.rows]
 
     @property
     def report(self) -> FitReport:
@@ -46,6 +47,10 @@ class Opened:
         judged = self.screen.plans.look_up(row)
         assert isinstance(judged, FitReport)
         return judged
+
+    def said(self) -> str:
+        """What the notes at the corner say."""
+        return " ".join(note.message for note in self.app._notifications)
 
     def text(self) -> str:
         return screen_text(self.app)
@@ -84,8 +89,9 @@ async def test_real_files_are_planned(real_services: FakeServices) -> None:
     async with opened(real_services, (140, 60)) as on:
         assert on.names[:2] == ["gemma3:270m", "smollm2:135m"]
         assert on.report.shape.architecture == "gemma3"
+        await until(on.pilot, lambda: "evidence" in on.text())
         text = on.text()
-        assert "Q4_K_M" in text and "teacher" in text and "evidence" in text
+        assert "Q4_K_M" in text and "teacher" in text
 
 
 async def test_the_first_paint_waits_for_nothing() -> None:
@@ -255,13 +261,135 @@ async def test_a_student_that_nobody_publishes_can_only_be_imported() -> None:
         assert on.app.screen is on.screen
 
 
-async def test_a_student_is_not_judged_without_its_header() -> None:
-    huge = replace(catalog_rows(1)[0], key="catalog:huge", name="aaa-huge", size_bytes=400 << 30)
-    async with opened(make_services(huge), (180, 36)) as on:
-        text = on.text()
-        assert text.count("✘ too big") == 1
+async def test_students_that_are_not_installed_are_sized_by_an_estimate(services: FakeServices) -> None:
+    async with opened(services, (180, 36)) as on:
+        rows = [row for row in on.screen.rows if not row.installed]
+        await until(on.pilot, lambda: all(on.screen.plans.look_up(row) for row in rows))
         await on.pilot.press("j", "j")
-        await until(on.pilot, lambda: "its weights alone take 400.00 GiB as listed" in on.text())
+        await until(on.pilot, lambda: "by an estimate" in on.text())
+        text = on.text()
+        assert "✔ ~fits" in text
+        assert "estimated as a Q4_K_M of" in text
+
+
+async def test_the_panel_tells_of_the_student(services: FakeServices) -> None:
+    async with opened(services, (120, 100)) as on:
+        row = next(row for row in on.screen.rows if row.name == "AceReason-Nemotron-14B")
+        on.screen.table.select(row.key)
+        await until(on.pilot, lambda: "the teacher instead" in on.text())
+        text = on.text()
+        for part in ("planned from the published shape", "Q8_0", "made from", "evidence", "of the teacher's scores"):
+            assert part in text
+        await on.pilot.click("#fold-lineage CollapsibleTitle")
+        await until(on.pilot, lambda: "made from" not in on.text())
+        on.screen.table.select("kdmgr:large")
+        await until(on.pilot, lambda: "the teacher instead" not in on.text())
+
+
+async def test_with_nothing_installed_the_panel_says_what_to_do() -> None:
+    async with opened(FakeServices(rows=catalog_rows(5))) as on:
+        await until(on.pilot, lambda: "does not answer" in on.text())
+        assert "Nothing is installed yet" in on.text()
+        on.app.services.rows = make_services(catalog=5).rows  # type: ignore[attr-defined]
+        await on.pilot.press("r")
+        await until(on.pilot, lambda: "Nothing is installed yet" not in on.text())
+
+
+async def test_another_question_sizes_the_students_anew(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await until(on.pilot, lambda: services.student_desk.sized)
+        await on.pilot.press("right", "right")
+        await until(on.pilot, lambda: services.student_desk.sized[-1].n_ctx == 16384)
+
+
+async def test_a_measured_speed_stands_in_the_place_of_a_predicted_one(services: FakeServices) -> None:
+    services.student_desk.speeds = {"small": Speed(41.0, 40.0, 42.0, "median of 3 answers here", "measured")}
+    async with opened(services) as on:
+        await until(on.pilot, lambda: "=41" in on.text())
+
+
+async def test_space_selects_and_escape_selects_none(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("space", "space")
+        assert [row.name for row in on.screen.targets()] == ["large", "small"]
+        assert "2 selected" in on.text()
+        await on.pilot.press("escape")
+        assert len(on.screen.targets()) == 1
+        await on.pilot.press("ctrl+a")
+        assert len(on.screen.targets()) == 14
+
+
+async def test_deleting_asks_and_says_what_is_freed(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("space", "space", "d")
+        await until(on.pilot, lambda: "Remove these 2 models and free 5." in on.text())
+        await on.pilot.press("n")
+        await on.pilot.pause()
+        assert services.student_desk.removed == []
+        n_listed = services.calls.count("rows")
+        await on.pilot.press("d")
+        await until(on.pilot, lambda: "Remove these 2 models" in on.text())
+        await on.pilot.press("y")
+        await until(on.pilot, lambda: "large:latest is removed." in on.said())
+        assert services.student_desk.removed == ["large:latest", "small:latest"]
+        await until(on.pilot, lambda: services.calls.count("rows") == n_listed + 1)
+
+
+async def test_a_failed_removal_says_why(services: FakeServices) -> None:
+    services.student_desk.error = KdmgrError("the store is locked", hint="close the other kdmgr")
+    async with opened(services) as on:
+        await on.pilot.press("d")
+        await until(on.pilot, lambda: "Remove large:latest and free" in on.text())
+        await on.pilot.press("y")
+        await until(on.pilot, lambda: "the store is locked – close the other kdmgr" in on.said())
+
+
+async def test_only_models_of_a_server_are_unloaded(services: FakeServices) -> None:
+    services.server = [installed("served:latest", origin="server")]
+    async with opened(services) as on:
+        await until(on.pilot, lambda: "served:latest" in on.names)
+        on.screen.table.select("kdmgr:large")
+        await on.pilot.press("u")
+        await until(on.pilot, lambda: "Only models of an" in on.said())
+        on.screen.table.select("server:served:latest")
+        await on.pilot.press("u")
+        await until(on.pilot, lambda: services.student_desk.unloaded == ["served:latest"])
+
+
+async def test_facets_narrow_while_they_are_chosen(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.press("F")
+        await until(on.pilot, lambda: "show only" in on.text())
+        assert "on this machine" in on.text() and "licence" in on.text()
+        await until(on.pilot, lambda: on.screen.arranged.count_fits(on.screen.view))
+        await on.pilot.press("enter")
+        assert on.screen.view.facets == {Facet(FIT, FITS)}
+        fitting = list(on.names)
+        assert 2 <= len(fitting) < 14
+        await on.pilot.press("escape")
+        assert "■ fits" in on.text()
+        await on.pilot.click(on.screen.facet_bar, offset=(2, 0))
+        await on.pilot.pause()
+        assert on.screen.view.facets == frozenset()
+
+
+async def test_a_click_on_a_head_sorts(services: FakeServices) -> None:
+    async with opened(services) as on:
+        await on.pilot.click(on.screen.table, offset=(30, 0))
+        await on.pilot.pause()
+        assert on.screen.view.sort == "fit"
+
+
+async def test_ten_thousand_rows_are_shown_and_filtered_at_once() -> None:
+    rows = [replace(row, key=f"{row.key}/{at}", name=f"{row.name} {at}") for at in range(80) for row in catalog_rows()]
+    services = FakeServices(rows=rows)
+    async with opened(services) as on:
+        await until(on.pilot, lambda: on.screen.table.row_count == len(rows) > 10_000)
+        await on.pilot.press("G")
+        assert on.screen.table.cursor_row == len(rows) - 1
+        assert on.screen.table.selected is not None and one_line(on.screen.table.selected.name) in on.text()
+        await on.pilot.press("slash", *"qwen 79")
+        assert on.names and all("79" in name for name in on.names)
 
 
 async def test_a_broken_model_says_why() -> None:

@@ -11,8 +11,7 @@ from kdmgr.units import format_bytes
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
     from kdmgr.services.app import Services
-    from kdmgr.services.removing import Freed
-    from kdmgr.services.stock import Held, Stock
+    from kdmgr.services.stock import Held
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,23 +29,24 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     from kdmgr.cli.asking import confirm
     from kdmgr.services.app import Services
-    from kdmgr.services.removing import would_free
+    from kdmgr.services.removing import describe_freed, would_free
     from kdmgr.services.stock import take_stock
 
     services = Services.create(host=args.host)
     stock = asyncio.run(take_stock(services, place=args.store))
     chosen = stock.choose(args.models)
     freed = would_free(services, stock, chosen)
+    words = describe_freed(freed, stock.disk.why_not)
     _print_chosen(chosen, services, console)
     if args.dry_run:
-        console.note(f"would free {_describe(freed, stock)}")
+        console.note(f"would free {words}")
         return 0
     plural = "this model" if len(chosen) == 1 else f"these {len(chosen)} models"
-    if not confirm(f"remove {plural} and free {_describe(freed, stock)}?", console, yes=args.yes):
+    if not confirm(f"remove {plural} and free {words}?", console, yes=args.yes):
         console.note("nothing was removed")
         return 1
     asyncio.run(_remove(services, chosen, console))
-    console.note(f"freed {_describe(freed, stock)}")
+    console.note(f"freed {words}")
     return 0
 
 
@@ -65,9 +65,3 @@ async def _remove(services: Services, chosen: list[Held], console: Console) -> N
         async for removed in removing:
             gone = " was gone already" if removed.was_gone else ""
             console.note(f"{removed.held.name}{gone}" if gone else f"removed {removed.held.name}")
-
-
-def _describe(freed: Freed, stock: Stock) -> str:
-    if freed.is_exact:
-        return format_bytes(freed.known)
-    return f"up to {format_bytes(freed.at_most)}, less what other models share ({stock.disk.why_not})"

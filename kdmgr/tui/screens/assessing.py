@@ -22,15 +22,24 @@ from kdmgr.tui.messages import (
     RowsFailed,
     RowsFound,
 )
+from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kdmgr.catalog.students import Student
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
+    from kdmgr.fit.plan import FitReport
     from kdmgr.gguf.shape import ModelShape
     from kdmgr.services.rows import ModelRow
+    from kdmgr.services.size_estimates import SizedStudent
     from kdmgr.tui.ports import AppServices
+
+_STORY_DELAY = 0.08
+"""Seconds that the cursor rests on a row before its story is told."""
+_REPORT_EACH = 0.05
+"""Seconds between two reports of sizes."""
 
 
 class AssessingScreen(Screen[None]):
@@ -107,3 +116,53 @@ class AssessingScreen(Screen[None]):
             # The screen draws in the same interpreter: let it.
             time.sleep(0.001)
         self.post_message(AssessingDone(self.generation))
+
+    @work(thread=True, exclusive=True, group="size")
+    def size_students(
+        self, version: int, students: Sequence[Student], machine: Machine, options: RunOptions, delay: float
+    ) -> None:
+        """Size students that are not installed, unless the next question comes within `delay` seconds."""
+        worker = get_current_worker()
+        time.sleep(delay)
+        if worker.is_cancelled:
+            return
+        sized: dict[str, SizedStudent] = {}
+        reported = time.monotonic()
+        for student, answer in self.services.student_desk.size(students, machine, options):
+            if worker.is_cancelled:
+                return
+            sized[student.id] = answer
+            if time.monotonic() - reported > _REPORT_EACH:
+                self.post_message(StudentsSized(version, sized))
+                sized, reported = {}, time.monotonic()
+                # The screen draws in the same interpreter: let it.
+                time.sleep(0.005)
+        self.post_message(StudentsSized(version, sized))
+        self.post_message(SizingDone(version))
+
+    @work(thread=True, exclusive=True, group="speeds")
+    def find_speeds(self, generation: int, names: Sequence[str], machine: Machine) -> None:
+        """Look up how fast installed models have answered here."""
+        speeds = self.services.student_desk.measured(names, machine)
+        if speeds:
+            self.post_message(SpeedsFound(generation, speeds))
+
+    @work(thread=True, exclusive=True, group="story")
+    def tell_story(
+        self, version: int, row: ModelRow, report: FitReport | None, machine: Machine, options: RunOptions
+    ) -> None:
+        """Tell of the selected row's student, unless the cursor goes on at once."""
+        worker = get_current_worker()
+        time.sleep(_STORY_DELAY)
+        if worker.is_cancelled:
+            return
+        story = self.services.student_desk.tell(row, report, machine, options)
+        self.post_message(StoryTold(version, row.key, story))
+
+    @work(thread=True, exclusive=True, group="engines")
+    def describe_engines(self) -> None:
+        """What would run models here."""
+        try:
+            self.post_message(EnginesDescribed(self.services.student_desk.describe_engines()))
+        except KdmgrError as error:
+            self.post_message(EnginesDescribed(error.message))

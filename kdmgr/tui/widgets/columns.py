@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from kdmgr.fit.plan import FitReport, Verdict
+from kdmgr.services.rows import ModelRow
+from kdmgr.services.size_estimates import Basis, SizedStudent
 from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.bars import share_bar
-from kdmgr.tui.words import COLORS, memory_share, one_line, verdict_of
+from kdmgr.tui.plans import Judged, size_of, speed_of
+from kdmgr.tui.words import COLORS, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
 
-if TYPE_CHECKING:
-    from kdmgr.services.rows import ModelRow
-    from kdmgr.tui.plans import Problem
-
-    Judged = FitReport | Problem | None
-    StyleOf = Callable[[str], Style]
-    """A theme variable's name → a Rich style."""
+StyleOf = Callable[[str], Style]
+"""A theme variable's name → a Rich style."""
 
 BAR_WIDTH = 4
 GAP = 1
@@ -40,15 +37,28 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("name", "  name", 20, False, 0, 34),
+    Column("name", "   name", 20, False, 0, 36),
     Column("fit", "fit", 10 + BAR_WIDTH, False, 0),
     Column("size", "size", 10, True, 1),
-    Column("quant", "quant", 7, False, 5, 10),
+    Column("quant", "quant", 7, False, 6, 10),
+    Column("context", "ctx", 6, True, 5),
     Column("speed", "tok/s", 5, True, 2),
-    Column("context", "ctx", 6, True, 3),
-    Column("teacher", "teacher", 10, False, 4, 34),
-    Column("origin", "origin", 7, False, 6),
+    Column("teacher", "teacher", 10, False, 3, 34),
+    Column("kept", "kept", 5, True, 4),
+    Column("origin", "origin", 7, False, 7),
 )
+
+
+class Line(NamedTuple):
+    """What a line of the table is drawn from."""
+
+    row: ModelRow
+    judged: Judged
+    kept: float | None
+    """A share of the teacher's score."""
+    share: float | None = None
+    """Of the free memory, where it would run."""
+    marked: bool = False
 
 
 def choose_columns(width: int) -> list[tuple[Column, int]]:
@@ -65,17 +75,31 @@ def choose_columns(width: int) -> list[tuple[Column, int]]:
     return [(column, widths[column.key]) for column in chosen]
 
 
-def draw_cell(column: Column, width: int, row: ModelRow, judged: Judged, style_of: StyleOf) -> Text:
-    """The cell of `row` in `column`, `width` columns wide."""
+def draw_cell(column: Column, width: int, line: Line, style_of: StyleOf) -> Text:
+    """The cell of `line` in `column`, `width` columns wide."""
     if column.key == "fit":
-        return _cell(_draw_fit(row, judged, style_of), width)
+        return fit_cell(_draw_fit(line, style_of), width)
     if column.key == "name":
-        mark = "● " if row.installed else "○ "
-        color = style_of("success") if row.installed else style_of("foreground-muted")
-        return _cell(Text.assemble((mark, color), _shorten(one_line(row.name), width - len(mark))), width)
-    text = _TEXTS[column.key](row, judged)
+        return fit_cell(_draw_name(line, width, style_of), width)
+    text = _TEXTS[column.key](line)
     quiet = text in ("?", "–", "…") or column.key == "origin"
-    return _cell(Text(text, style_of("foreground-muted") if quiet else ""), width, right=column.right)
+    return fit_cell(Text(text, style_of("foreground-muted") if quiet else ""), width, right=column.right)
+
+
+def fit_cell(text: Text, width: int, *, right: bool = False) -> Text:
+    """Fitted by hand: Rich would take the gap to the next column as part of the cell."""
+    text.no_wrap = True
+    text.end = ""
+    text.truncate(width, overflow="ellipsis")
+    text.align("right" if right else "left", width)
+    return text
+
+
+def _draw_name(line: Line, width: int, style_of: StyleOf) -> Text:
+    marked = ("✓", style_of("primary")) if line.marked else " "
+    installed = line.row.installed
+    mark = ("● ", style_of("success")) if installed else ("○ ", style_of("foreground-muted"))
+    return Text.assemble(marked, mark, _shorten(one_line(line.row.name), width - 3))
 
 
 def _shorten(name: str, width: int) -> str:
@@ -86,42 +110,38 @@ def _shorten(name: str, width: int) -> str:
     return f"{name[: width - tail - 1]}…{name[-tail:]}"
 
 
-def _cell(text: Text, width: int, *, right: bool = False) -> Text:
-    """Fitted by hand: Rich would take the gap to the next column as part of the cell."""
-    text.no_wrap = True
-    text.end = ""
-    text.truncate(width, overflow="ellipsis")
-    if right:
-        text.align("right", width)
-    return text
-
-
-def _draw_fit(row: ModelRow, judged: Judged, style_of: StyleOf) -> Text:
-    verdict = verdict_of(judged)
-    style = style_of(COLORS[verdict])
+def _draw_fit(line: Line, style_of: StyleOf) -> Text:
+    judged = line.judged
     if judged is None:
         return Text("…", style_of("foreground-muted"))
-    if verdict is Verdict.UNKNOWN and not row.installed:
-        return Text("?", style_of("foreground-muted"))
-    cell = Text(f"{MARKS[verdict]} {verdict.value:<8}", style)
-    share = memory_share(judged) if isinstance(judged, FitReport) else None
-    if share is not None:
-        full, rest = share_bar(share, BAR_WIDTH)
+    style = style_of(COLORS[judged.verdict])
+    word = f"{'~' if is_estimate(judged) else ''}{judged.verdict.value}"
+    cell = Text(f"{MARKS[judged.verdict]} {word:<8}", style)
+    if line.share is not None:
+        full, rest = share_bar(line.share, BAR_WIDTH)
         cell.append(full, style).append(rest, style_of("foreground-muted"))
     return cell
 
 
-def _speed_text(row: ModelRow, judged: Judged) -> str:
-    if judged is None:
+def _speed_text(line: Line) -> str:
+    if line.judged is None:
         return "…"
-    return short_speed(judged.speed) if isinstance(judged, FitReport) else "?"
+    speed = speed_of(line.judged)
+    return f"{'=' if speed and speed.grade == 'measured' else ''}{short_speed(speed)}"
 
 
-_TEXTS: dict[str, Callable[[ModelRow, Judged], str]] = {
-    "size": lambda row, judged: format_bytes(row.size_bytes),
-    "quant": lambda row, judged: one_line(row.quant or "?"),
+def _size_text(line: Line) -> str:
+    judged = line.judged
+    guessed = line.row.size_bytes is None and isinstance(judged, SizedStudent) and judged.basis is Basis.ASSUMED
+    return f"{'~' if guessed else ''}{format_bytes(size_of(line.row, judged))}"
+
+
+_TEXTS: dict[str, Callable[[Line], str]] = {
+    "size": _size_text,
+    "quant": lambda line: one_line(line.row.quant or "?"),
     "speed": _speed_text,
-    "context": lambda row, judged: format_count(row.n_ctx_train),
-    "teacher": lambda row, judged: one_line(row.teacher_words or "–"),
-    "origin": lambda row, judged: row.origin,
+    "context": lambda line: format_count(line.row.n_ctx_train),
+    "teacher": lambda line: one_line(line.row.teacher_words or "–"),
+    "kept": lambda line: "–" if line.kept is None else f"{line.kept:.0%}",
+    "origin": lambda line: line.row.origin,
 }

@@ -1,0 +1,21 @@
+"""What can be done with the selected model: the keys of the screen, to be clicked too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.widgets import Static
+
+KEYS = ("p", "c", "l", "e", "u", "d")
+"""Those that are about a model, in this order; the screen says which of them it has."""
+
+
+class ActionLine(Static):
+    """Words with their keys; a click does what the key does."""
+
+    def show(self, actions: Sequence[tuple[str, str, str]]) -> None:
+        """Draw key, label and action of each."""
+        # The only place with markup: keys, labels and actions are our own, never a model's.
+        parts = [f"[@click={action}][bold $accent]{key}[/] {label}[/]" for key, label, action in actions]
+        self.update(Content.from_markup("   ".join(parts)))
