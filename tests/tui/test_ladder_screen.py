@@ -64,7 +64,7 @@ async def opened(
 
 
 def _memory(screen: LadderScreen) -> list[int | None]:
-    return [rung.size.memory for rung in screen.ladder.rungs] if screen.ladder else []
+    return [rung.size.memory_bytes for rung in screen.ladder.rungs] if screen.ladder else []
 
 
 async def test_the_cursor_begins_on_the_highest_that_runs(services: FakeServices) -> None:

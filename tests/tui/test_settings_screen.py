@@ -181,7 +181,7 @@ def test_every_key_has_an_id_of_its_own() -> None:
         ({"students.sort": "o"}, ["students.sort"], None),
         ({"students.sort": "f", "students.installed_only": "s"}, ["students.sort", "students.installed_only"], None),
         ({"students.sort": "t"}, [], "t cannot be both students.sort and app.next_theme"),
-        ({"students.sort": "u"}, ["students.sort"], None),  # unloads elsewhere
+        ({"students.sort": "n"}, ["students.sort"], None),  # a new chat elsewhere
         ({"keys.edit": "enter,e"}, ["keys.edit"], None),  # the table beside has enter, but never at the same time
         ({"students.sort": "o", "students.panel": "o"}, ["students.panel"], "o cannot be both"),
         ({"students.filter": "?"}, [], "question_mark cannot be both"),

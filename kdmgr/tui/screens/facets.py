@@ -32,8 +32,8 @@ class FacetsScreen(ModalScreen[None]):
         [
             Binding("escape,F,q", "dismiss", "close"),
             Binding("space", "choose", "choose", tooltip="Choose the option, or take it back"),
-            Binding("j", "move(1)", "next", show=False),
-            Binding("k", "move(-1)", "previous", show=False),
+            Binding("j", "move(1)", "next", show=False, id="facets.next"),
+            Binding("k", "move(-1)", "previous", show=False, id="facets.previous"),
             Binding("x", "clear", "show all", tooltip="Take all options back"),
         ],
     )
