@@ -9,6 +9,8 @@ from textual.widgets import Static
 
 KEYS = ("p", "c", "l", "e", "u", "d")
 """Those that are about a model, in this order; the screen says which of them it has."""
+FOR_INSTALLED = ("c", "e", "u", "d")
+FOR_OTHERS = ("p",)
 
 
 class ActionLine(Static):
