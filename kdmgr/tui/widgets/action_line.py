@@ -19,5 +19,5 @@ class ActionLine(Static):
     def show(self, actions: Sequence[tuple[str, str, str]]) -> None:
         """Draw key, label and action of each."""
         # The only place with markup: keys, labels and actions are our own, never a model's.
-        parts = [f"[@click={action}][bold $accent]{key}[/] {label}[/]" for key, label, action in actions]
+        parts = [f"[@click={action}][bold $accent]{key}[/]\u00a0{label}[/]" for key, label, action in actions]
         self.update(Content.from_markup("   ".join(parts)))
