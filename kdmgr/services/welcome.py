@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def describe_engines(services: Services) -> str:
     """One sentence. Blocks on the network; not for a running event loop."""
     server, embedded = asyncio.run(services.engine_statuses())
-    words = printable(services.host.words)
+    url = printable(services.host.address.url)
     if server.usable:
-        return f"{words} answers, and runs what you pull."
+        return f"The Ollama server at {url} runs what you pull."
     if embedded.usable:
-        return f"{words} does not answer; kdmgr's own engine runs what you pull."
-    return f"{words} does not answer, and kdmgr's own engine is not installed: `kdmgr doctor` says what to do."
+        return f"No Ollama server answers at {url}: kdmgr's own engine runs what you pull."
+    return f"No Ollama server answers at {url}, and kdmgr's own engine is not installed: see `kdmgr doctor`."

@@ -115,12 +115,9 @@ class Listing:
         if self._ordered != (view.sort, self.benchmark if view.sort == "kept" else None):
             self._order(view.sort)
             narrowed = self._narrow(view)
-        tests = self._tests(view)
-        return (
-            [entry.row for entry in narrowed if all(test(entry) for test in tests)]
-            if tests
-            else [entry.row for entry in narrowed]
-        )
+        for test in self._tests(view):
+            narrowed = [entry for entry in narrowed if test(entry)]
+        return [entry.row for entry in narrowed]
 
     def kept(self, row: ModelRow) -> float | None:
         """The share of its teacher's score on `benchmark` that the student kept; None for a model made from one."""
@@ -200,8 +197,10 @@ class Listing:
             return self._fits
         if word == "installed":
             return lambda entry: entry.row.installed
-        judge = self._judge
-        return lambda entry: word in entry.text or word in verdict_of(judge(entry.row)).value
+        judge, meant = self._judge, [verdict for verdict in Verdict if word in verdict.value]
+        if not meant:
+            return lambda entry: word in entry.text
+        return lambda entry: word in entry.text or verdict_of(judge(entry.row)) in meant
 
     def _group_tests(self, facets: frozenset[Facet]) -> Mapping[str, Test]:
         tests: dict[str, Test] = {}

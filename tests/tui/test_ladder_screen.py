@@ -74,8 +74,8 @@ async def test_the_cursor_begins_on_the_highest_that_runs(services: FakeServices
         at = screen.rungs.highlighted
         assert at is not None
         assert screen.rungs.get_option_at_index(at).id == screen.ladder.highest.student.id
+        await until(pilot, lambda: "▶ the highest that runs here" in screen_text(pilot.app))
         text = screen_text(pilot.app)
-        assert "▶ the highest that runs here" in text
         assert "671" in text and "made from" in text and "sequence-level" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual import getters, on
@@ -14,7 +15,7 @@ from kdmgr.tui.messages import AssessingDone, HeaderFailed, HeaderRead, MachineF
 from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 from kdmgr.tui.plans import Judged, Plans, report_of
 from kdmgr.tui.screens.assessing import AssessingScreen
-from kdmgr.tui.widgets.action_line import KEYS
+from kdmgr.tui.widgets.action_line import FOR_INSTALLED, FOR_OTHERS, KEYS
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.columns import Line
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
@@ -24,11 +25,16 @@ from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import memory_share, planned_context
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
 _REPLAN_DELAY = 0.12
 """Seconds that the other rows wait for the next key press before they are planned anew."""
+
+_REST = 0.2
+"""Seconds without another row under the cursor, after which it rests."""
 
 
 class JudgingScreen(AssessingScreen):
@@ -47,6 +53,8 @@ class JudgingScreen(AssessingScreen):
         self._by_key: dict[str, ModelRow] = {}
         self._places: dict[str, list[ModelRow]] = {}
         self._engines = ""
+        self._moved_at = 0.0
+        self._rest: Timer | None = None
         self._story_of: tuple[str, int, bool] = ("", -1, False)
 
     @property
@@ -130,15 +138,32 @@ class JudgingScreen(AssessingScreen):
         self.show_facets()
 
     @on(StudentTable.Highlighted)
+    def _follow_cursor(self) -> None:
+        """The panel follows at once; while the cursor is running, when it rests: laying it out takes longer."""
+        now = monotonic()
+        running, self._moved_at = now - self._moved_at < _REST, now
+        if self._rest is not None:
+            self._rest.stop()
+            self._rest = None
+        if running:
+            self._rest = self.set_timer(_REST, self._show_selected)
+        else:
+            self._show_selected()
+
+    def let_rest(self) -> None:
+        """The cursor is running: the panel waits for it."""
+        self._moved_at = monotonic()
+
     def _show_selected(self) -> None:
         row, machine = self.table.selected, self.plans.machine
         if row is None:
             self.panel.show_nothing("no model is selected", machine)
             return
         judged = self.plans.judge(row)
-        self.panel.show_row(row, judged, machine)
-        self.panel.actions.show(self._list_actions())
-        self._ask_story(row, judged)
+        with self.app.batch_update():
+            self.panel.show_row(row, judged, machine)
+            self.panel.actions.show(self._list_actions(row))
+            self._ask_story(row, judged)
 
     def _ask_story(self, row: ModelRow, judged: Judged) -> None:
         """Told once for each question; meanwhile nothing is told of another row."""
@@ -156,12 +181,12 @@ class JudgingScreen(AssessingScreen):
         if row is not None and row.key == message.key and message.version == self.plans.version:
             self.panel.show_story(row, message.story, report_of(self.plans.judge(row)))
 
-    def _list_actions(self) -> list[tuple[str, str, str]]:
-        """Key, label and action of what can be done with a model."""
+    def _list_actions(self, row: ModelRow) -> list[tuple[str, str, str]]:
+        """Key, label and action of what can be done with this model."""
         own = {binding.key: binding for binding in self.BINDINGS if isinstance(binding, Binding)}
-        found = [own[key] for key in KEYS if key in own]
-        acts = [(each.key, each.description, f"screen.{each.action}") for each in found]
-        return [("Enter", "chat", "screen.open_selected"), *acts]
+        keys = [key for key in KEYS if key in own and key not in (FOR_OTHERS if row.installed else FOR_INSTALLED)]
+        acts = [(key, own[key].description, f"screen.{own[key].action}") for key in keys]
+        return [("Enter", "chat" if row.installed else "get it", "screen.open_selected"), *acts]
 
     @on(EnginesDescribed)
     def _greet(self, message: EnginesDescribed) -> None:

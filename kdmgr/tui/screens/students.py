@@ -41,8 +41,8 @@ class StudentsScreen(LeadingScreen):
     BINDINGS: ClassVar[list[BindingType]] = identify("students", [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
         Binding("s", "sort", "sort", tooltip="Sort by the next column"),
-        Binding("F", "facets", "facets", tooltip="Show only what fits, of a task, a method, a licence, a teacher"),
-        Binding("f", "installed_only", "installed", show=False, tooltip="Show only installed models, or all"),
+        Binding("F", "facets", "facets", tooltip="Narrow by fit, task, method, licence, teacher"),
+        Binding("f", "installed_only", "installed", show=False, tooltip="Installed models alone, or all"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False,
                 id="students.less_context"),
         Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context",
@@ -173,6 +173,7 @@ class StudentsScreen(LeadingScreen):
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
+        self.let_rest()
         self._set_view(replace(self.view, query=event.value))
 
     @on(FilterInput.Left)

@@ -9,6 +9,8 @@ from textual.widgets import Static
 
 KEYS = ("p", "c", "l", "e", "u", "d")
 """Those that are about a model, in this order; the screen says which of them it has."""
+FOR_INSTALLED = ("c", "e", "u", "d")
+FOR_OTHERS = ("p",)
 
 
 class ActionLine(Static):
@@ -17,5 +19,5 @@ class ActionLine(Static):
     def show(self, actions: Sequence[tuple[str, str, str]]) -> None:
         """Draw key, label and action of each."""
         # The only place with markup: keys, labels and actions are our own, never a model's.
-        parts = [f"[@click={action}][bold $accent]{key}[/] {label}[/]" for key, label, action in actions]
+        parts = [f"[@click={action}][bold $accent]{key}[/]\u00a0{label}[/]" for key, label, action in actions]
         self.update(Content.from_markup("   ".join(parts)))

@@ -8,7 +8,9 @@ from textual.content import Content
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from textual.geometry import Size
+    from typing import Self
+
+    from textual.geometry import Region, Size
 
 MUTED = "$foreground 65%"
 
@@ -24,13 +26,26 @@ class Drawn(Widget):
         """The lines for `width` columns."""
         raise NotImplementedError
 
+    _lines: tuple[int, list[Content]] | None = None
+    """What was drawn last, and for which width: the layout asks for the height several times."""
+
     def render(self) -> Content:
         """All lines, at the width the layout gave."""
-        return Content("\n").join(self.draw(self.content_size.width))
+        return Content("\n").join(self._draw_once(self.content_size.width))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many rows as there are lines."""
-        return len(self.draw(width))
+        return len(self._draw_once(width))
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something has changed: draw anew."""
+        self._lines = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def _draw_once(self, width: int) -> list[Content]:
+        if self._lines is None or self._lines[0] != width:
+            self._lines = (width, self.draw(width))
+        return self._lines[1]
 
 
 def spread(left: Content, right: Content, width: int) -> Content:
