@@ -52,7 +52,7 @@ def draw_head(ladder: TeacherLadder) -> list[Content]:
     else:
         lines.append(Content.styled(one_line(f"▶ the highest that runs here: {ladder.highest.student.name}"), "bold"))
     by = f"kept: of the teacher's score in {ladder.benchmark}" if ladder.benchmark else "no score to hold them against"
-    return [*lines, Content.styled(one_line(f"{by} · ~ the weights alone"), MUTED)]
+    return [*lines, Content.styled(one_line(f"{by} · ~ estimated"), MUTED)]
 
 
 def draw_rung(rung: Rung | None, ladder: TeacherLadder, width: int) -> Content:
@@ -87,7 +87,7 @@ def describe_rung(rung: Rung, ladder: TeacherLadder) -> str:
     student, size = rung.student, rung.size
     made_from = " ← ".join(link.base.name for link in rung.chain)
     kept = "" if rung.retention is None else rung.retention.why_no_share or ""
-    first = " · ".join(filter(None, (f"{size.verdict.value}: {size.reason}", size.words, size.quant or "")))
+    first = " · ".join(filter(None, (f"{size.verdict.value}: {size.reason}", size.words)))
     second = (
         f"{student.lineage.method} ({student.lineage.standing})",
         f"from {made_from}" if made_from else "",
