@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from typing import TYPE_CHECKING
 
 from textual import events, getters, on
@@ -9,28 +10,19 @@ from textual.app import ComposeResult
 from textual.containers import VerticalGroup
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Collapsible, Markdown, Static
+from textual.widgets import Collapsible, Static
 
 from kdmgr.tui.chat_words import describe_ending, describe_images
 from kdmgr.tui.widgets.drawn import MUTED
+from kdmgr.tui.widgets.growing_markdown import GrowingMarkdown
 from kdmgr.tui.words import describe_row, many_lines, one_line
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from textual.widgets.markdown import MarkdownStream
-
     from kdmgr.services.chatting import ChatSession
     from kdmgr.services.live_entries import LiveTurn, Notice
     from kdmgr.services.rows import ModelRow
 
 _MARKS = {"error": ("✘", "$error"), "warning": ("⚠", "$warning"), "note": ("·", "$foreground 75%")}
-
-
-def build_parser() -> MarkdownIt:
-    """Markdown without HTML (it would vanish from what the model said) and without guessed links."""
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("gfm-like", {"html": False, "linkify": False})
 
 
 class Opening(Static):
@@ -97,9 +89,9 @@ class Note(Static):
 
 
 class Answer(VerticalGroup):
-    """One answer. What has come of it is fetched by `flush`, which is called a few times a second."""
+    """One answer. What has come of it is fetched by `flush`, as often as there is time to draw."""
 
-    body = getters.query_one(Markdown)
+    body = getters.query_one(GrowingMarkdown)
     thinking = getters.query_one(Collapsible)
     thoughts = getters.query_one("#thoughts", Static)
     figures = getters.query_one("#figures", Static)
@@ -107,22 +99,27 @@ class Answer(VerticalGroup):
     def __init__(self, turn: LiveTurn) -> None:
         super().__init__()
         self.turn = turn
-        self._n_pieces = 0
         self._n_chars = 0
+        self._n_pieces = 0
         self._n_thoughts = 0
-        self._stream: MarkdownStream | None = None
         self._finished = False
+        self._drawing = Lock()
 
     @property
     def text(self) -> str:
         """All of the answer so far, safe to show and to copy."""
         return many_lines("".join(self.turn.pieces))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer has ended and all of it is shown."""
+        return self._finished and not self._drawing.locked()
+
     def compose(self) -> ComposeResult:
         """Folded thoughts, the answer, its figures."""
         with Collapsible(title="thinking", collapsed=True):
             yield Static(id="thoughts", markup=False)
-        yield Markdown(parser_factory=build_parser, open_links=False)
+        yield GrowingMarkdown()
         yield Static(id="figures", markup=False)
 
     async def on_mount(self) -> None:
@@ -131,39 +128,32 @@ class Answer(VerticalGroup):
         self.figures.display = False
         if self.turn.record is not None:
             await self.finish()
-        else:
-            self._stream = Markdown.get_stream(self.body)
-
-    async def on_unmount(self) -> None:
-        """The screen was closed, perhaps before the answer ended."""
-        await self._end_stream()
 
     async def flush(self) -> None:
-        """Show what has come since the last time."""
-        self._flush_thoughts()
-        if self.turn.record is None and self._stream is not None:
-            pieces = self.turn.pieces[self._n_pieces :]
-            self._n_pieces += len(pieces)
-            piece = "".join(pieces)
-            self._n_chars += len(piece)
-            if piece:
-                await self._stream.write(many_lines(piece))
+        """Show what has come since the last time; returns when it is laid out."""
+        async with self._drawing:
+            self._flush_thoughts()
+            if self.turn.record is None:
+                pieces = self.turn.pieces[self._n_pieces :]
+                self._n_pieces += len(pieces)
+                await self._append("".join(pieces))
 
     async def finish(self) -> None:
         """The answer has ended: show the rest, and how it went; once."""
         if self._finished:
             return
         self._finished = True
-        self._flush_thoughts()
-        whole = "".join(self.turn.pieces)
-        if self._stream is None:
-            await self.body.update(many_lines(whole))
-        elif rest := whole[self._n_chars :]:
-            await self._stream.write(many_lines(rest))
-        await self._end_stream()
-        figures = describe_ending(self.turn)
-        self.figures.update(Content(figures))
-        self.figures.display = bool(figures)
+        async with self._drawing:
+            self._flush_thoughts()
+            await self._append("".join(self.turn.pieces)[self._n_chars :])
+            figures = describe_ending(self.turn)
+            self.figures.update(Content(figures))
+            self.figures.display = bool(figures)
+
+    async def _append(self, text: str) -> None:
+        self._n_chars += len(text)
+        if text:
+            await self.body.append(many_lines(text))
 
     def _flush_thoughts(self) -> None:
         length = sum(map(len, self.turn.thoughts))
@@ -172,11 +162,6 @@ class Answer(VerticalGroup):
             self.thinking.display = True
             self.thinking.title = f"thinking · {len(''.join(self.turn.thoughts).split())} words"
             self._show_thoughts()
-
-    async def _end_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.stop()
 
     @on(Collapsible.Toggled)
     def _show_thoughts(self) -> None:
