@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from kdmgr.catalog.students import OllamaTag, Student
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
+    from kdmgr.gguf.published_tensors import PublishedShape
     from kdmgr.services.app import Services
     from kdmgr.services.finding import FoundModel
     from kdmgr.services.rows import ModelRow
+
+
+NEAR = 0.15
+"""How far a file may be from its listed size, which is rounded, and from the usual mix of its quant."""
 
 
 class Sizer:
@@ -141,7 +146,7 @@ class Sizer:
         published = find_student_shape(student, walk_chain(student, self._services.catalog))
         if published is None:
             return None
-        quant = self._quant or _listed_quant(student) or QUANT
+        quant = self._quant or _listed_quant(student, published.shape)
         shape = read_published(published.shape, quant)
         brief = assess_briefly(shape, machine, self._options)
         whose = "its published shape" if published.of == student.hf_repo else f"the published shape of {published.of}"
@@ -167,10 +172,21 @@ def pull_name(student: Student) -> str | None:
     return f"hf.co/{student.gguf_repos[0]}" if student.gguf_repos else None
 
 
-def _listed_quant(student: Student) -> str | None:
-    """The quant of its first tag, where that names one whose mix is known."""
+def _listed_quant(student: Student, published: PublishedShape) -> str:
+    """The quant of its first tag: as named, else the one whose file would come nearest to the listed size."""
+    from kdmgr.gguf.published import read_published
     from kdmgr.gguf.quantising import QUANTS
     from kdmgr.refs import find_quant
 
-    quant = find_quant(student.ollama[0].tag) if student.ollama else None
-    return quant if quant in QUANTS else None
+    tag = next(iter(student.ollama), None)
+    named = find_quant(tag.tag) if tag else None
+    if named in QUANTS:
+        return named
+    listed = tag.size_bytes if tag else None
+
+    def distance(quant: str) -> float:
+        return abs(read_published(published, quant).weights.total - (listed or 0))
+
+    if listed is None or distance(QUANT) < listed * NEAR:
+        return QUANT
+    return min(QUANTS, key=distance)

@@ -191,3 +191,10 @@ def test_without_a_machine_only_the_file_has_a_size(tmp_path: Path) -> None:
     assert (sized.size_bytes, sized.memory_bytes, sized.n_ctx) == (4_700_000_000, None, None)
     assert sized.verdict is Verdict.UNKNOWN
     assert sized.size_bytes < 5 * GIB
+
+
+def test_a_listed_size_tells_a_quant_that_no_tag_names(tmp_path: Path) -> None:
+    services = services_in(tmp_path)
+    sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepscaler-1.5b"))
+    assert (sized.quant, sized.basis) == ("F16", Basis.SHAPE), "3.6 GB for 1.5B parameters"
+    assert sized.size_bytes == pytest.approx(3_600_000_000, rel=0.02)
