@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 MOST_LINES = 24
 """Lines of a part after which the next block, or item of a list, begins another."""
+MOST_BULLETS = 8
+"""The same for lists without numbers: numbers are aligned within a part."""
+MOST_ROWS = 48
+"""Lines of a table after which its header stands again, and of code after which it may go on in another part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +24,20 @@ class Part:
 
     source: str
     goes_on: bool = False
-    """Whether the list at its end goes on in the next part."""
+    """Whether the block at its end goes on in the next part."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Border:
-    """Where a block begins, or an item of a list."""
+    """Where a block begins, or a piece of one that may stand by itself."""
 
     line: int
-    in_list: bool
+    least: int = MOST_LINES
+    """Lines that a part has before it ends here."""
+    within: bool = False
+    """In the middle of a block."""
+    opening: str = ""
+    """What the next part needs before its first line."""
 
 
 def build_parser() -> MarkdownIt:
@@ -42,25 +51,41 @@ def cut(source: str, n_shown: int = 0) -> list[Part]:
     """`source` in parts, of which the last may still grow; its first `n_shown` characters stay in one part."""
     lines = [f"{line}\n" for line in source.split("\n")]
     lines[-1] = lines[-1][:-1]
-    if len(lines) <= MOST_LINES:
+    if len(lines) <= MOST_BULLETS:
         return [Part(source)]
-    parts, begin, at, line = [], 0, 0, 0
-    for border in _borders(build_parser().parse(source)):
+    parts, opening, begin, at, line = [], "", 0, 0, 0
+    for border in _borders(build_parser().parse(source), lines):
         at += sum(map(len, lines[line : border.line]))
         line = border.line
-        if line - begin >= MOST_LINES and at >= n_shown:
-            parts.append(Part("".join(lines[begin:line]), border.in_list))
-            begin = line
-    return [*parts, Part("".join(lines[begin:]))]
+        if line - begin >= border.least and at >= n_shown:
+            parts.append(Part(opening + "".join(lines[begin:line]), border.within))
+            begin, opening = line, border.opening
+    return [*parts, Part(opening + "".join(lines[begin:]))]
 
 
-def _borders(tokens: list[Token]) -> Iterator[_Border]:
-    """In the order of their lines. An outer list's first item begins with its list."""
+def _borders(tokens: list[Token], lines: list[str]) -> Iterator[_Border]:
+    """In the order of their lines. The first item of a list begins with its list."""
+    begin, header = 0, ""
     for token in tokens:
-        if token.map is None:
+        if token.map is None or token.nesting < 0:
             continue
-        if token.level == 0 and token.nesting >= 0:
-            begin = token.map[0]
-            yield _Border(begin, False)
-        elif token.level == 1 and token.type == "list_item_open" and token.map[0] > begin:
-            yield _Border(token.map[0], True)
+        line = token.map[0]
+        if token.level == 0:
+            begin, header = line, "".join(lines[line : line + 2])
+            yield _Border(line)
+            if token.type == "fence":
+                yield from _in_code(token, lines)
+        elif token.level == 1 and token.type == "list_item_open" and line > begin:
+            yield _Border(line, MOST_LINES if token.markup in ".)" else MOST_BULLETS, True)
+        elif token.level == 2 and token.type == "tr_open" and line > begin + 2 and header.startswith("|"):
+            yield _Border(line, MOST_ROWS, True, header)
+
+
+def _in_code(fence: Token, lines: list[str]) -> Iterator[_Border]:
+    """Where something new seems to begin: a line that is not indented, after an empty one."""
+    assert fence.map is not None
+    begin, end = fence.map
+    for number in range(begin + 2, end):
+        line = lines[number]
+        if not lines[number - 1].strip() and line[:1].strip() and not line.startswith(fence.markup):
+            yield _Border(number, MOST_ROWS, True, lines[begin])

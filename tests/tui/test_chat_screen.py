@@ -97,6 +97,22 @@ async def test_the_speed_is_live_while_it_streams() -> None:
         await on.end()
 
 
+async def test_the_answer_never_waits_for_its_drawing() -> None:
+    async with chatting(Script(pieces("again "), pause=0.002, endless=True)) as on:
+        await on.ask("go", wait=False)
+        await until(on.pilot, lambda: on.screen.query(Answer))
+        answer = on.screen.query(Answer).last()
+        async with answer.drawing:
+            laid_out, n_tokens = answer.body.n_laid_out, on.screen.chat.meter.n_tokens
+            await until(on.pilot, lambda: on.screen.chat.meter.n_tokens > n_tokens + 100)
+            await on.pilot.press("x")
+            assert on.screen.box.text == "x", "and keys do not either"
+            assert answer.body.n_laid_out == laid_out
+        await until(on.pilot, lambda: answer.body.n_laid_out > laid_out + 100)
+        await on.pilot.press("escape")
+        await on.end()
+
+
 async def test_pieces_without_a_count_are_not_called_tokens() -> None:
     async with chatting(Script(pieces("x" * 90, n_tokens=None), pause=0.01, endless=True)) as on:
         await on.ask("go", wait=False)

@@ -6,6 +6,13 @@ from textual.containers import VerticalGroup
 from textual.widgets import Markdown
 
 from kdmgr.tui.markdown_cuts import Part, build_parser, cut
+from kdmgr.tui.widgets.drawn_table import DrawnTable
+
+
+class MarkdownPart(Markdown):
+    """As Textual shows it, but for tables."""
+
+    BLOCKS = {**Markdown.BLOCKS, "table_open": DrawnTable}  # noqa: RUF012  (Textual types it as an instance's)
 
 
 class GrowingMarkdown(VerticalGroup):
@@ -14,6 +21,10 @@ class GrowingMarkdown(VerticalGroup):
     DEFAULT_CSS = """
     GrowingMarkdown Markdown { background: transparent; padding: 0; margin: 0; height: auto; }
     GrowingMarkdown Markdown.-goes-on > MarkdownList { margin-bottom: 0; }
+    GrowingMarkdown Markdown.-goes-on > DrawnTable { margin-bottom: 0; }
+    GrowingMarkdown Markdown.-goes-on > MarkdownFence:last-of-type { margin-bottom: 0; }
+    GrowingMarkdown Markdown.-continues > MarkdownFence:first-child { margin-top: 0; }
+    GrowingMarkdown Markdown.-continues > MarkdownFence:first-child > Label { padding-top: 0; }
     """
 
     def __init__(self) -> None:
@@ -27,14 +38,17 @@ class GrowingMarkdown(VerticalGroup):
         shown = self._growing.source if self._growing is not None else ""
         first, *others = cut(shown + text, len(shown))
         await self._grow(first, len(shown))
+        before = first
         for part in others:
             self._growing = None
-            await self._grow(part, 0)
+            await self._grow(part, 0, continues=before.goes_on)
+            before = part
 
-    async def _grow(self, part: Part, n_shown: int) -> None:
+    async def _grow(self, part: Part, n_shown: int, *, continues: bool = False) -> None:
         """Show the rest of the last part."""
         if self._growing is None:
-            self._growing = Markdown(parser_factory=build_parser, open_links=False)
+            self._growing = MarkdownPart(parser_factory=build_parser, open_links=False)
+            self._growing.set_class(continues, "-continues")
             await self.mount(self._growing)
         self.n_laid_out += len(part.source)
         if rest := part.source[n_shown:]:

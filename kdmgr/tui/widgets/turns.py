@@ -103,7 +103,8 @@ class Answer(VerticalGroup):
         self._n_pieces = 0
         self._n_thoughts = 0
         self._finished = False
-        self._drawing = Lock()
+        self.drawing = Lock()
+        """Held while something is laid out: one thing after the other."""
 
     @property
     def text(self) -> str:
@@ -113,7 +114,7 @@ class Answer(VerticalGroup):
     @property
     def is_complete(self) -> bool:
         """Whether the answer has ended and all of it is shown."""
-        return self._finished and not self._drawing.locked()
+        return self._finished and not self.drawing.locked()
 
     def compose(self) -> ComposeResult:
         """Folded thoughts, the answer, its figures."""
@@ -131,7 +132,7 @@ class Answer(VerticalGroup):
 
     async def flush(self) -> None:
         """Show what has come since the last time; returns when it is laid out."""
-        async with self._drawing:
+        async with self.drawing:
             self._flush_thoughts()
             if self.turn.record is None:
                 pieces = self.turn.pieces[self._n_pieces :]
@@ -143,7 +144,7 @@ class Answer(VerticalGroup):
         if self._finished:
             return
         self._finished = True
-        async with self._drawing:
+        async with self.drawing:
             self._flush_thoughts()
             await self._append("".join(self.turn.pieces)[self._n_chars :])
             figures = describe_ending(self.turn)
