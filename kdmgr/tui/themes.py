@@ -102,6 +102,8 @@ def _light() -> Theme:
             "block-cursor-blurred-background": "#dde5ee",
             "block-cursor-blurred-foreground": "#1d2530",
             "block-cursor-text-style": "none",
+            "scrollbar": "#c3cbd6",
+            "scrollbar-background": "#e6eaf0",
         },
     )
 
