@@ -19,7 +19,7 @@ _RECT = re.compile(r'<rect fill="([^"]*)" x="([\d.]+)" y="([\d.]+)" width="([\d.
 _STYLED = re.compile(
     r'<text class="terminal-\d+-(r\d+)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"[^>]*>([^<]*)</text>'
 )
-_MASK = re.compile(r"\d\d?:\d\d|(?<=looks-)\w{8}|(?<=sha256-)[0-9a-f]+")
+_MASK = re.compile(r"(?<![\d.])\d\d?:\d\d(?!\d)|(?<=looks-)\w{8}|(?<=sha256-)[0-9a-f]+")
 _COLUMN, _ROW = 12.2, 24.4
 """Of a character in a picture."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import weakref
@@ -37,7 +38,7 @@ from tests.support.machines import GIB, gpu, machine
 from tests.tui.conftest import make_services
 from tests.tui.fakes import RTX_3060, FakeServices
 from tests.tui.fakes_chats import FakeChat
-from tests.tui.fakes_machine import held
+from tests.tui.fakes_machine import NOTHING, held
 from tests.tui.fakes_transfers import MIB, plan_of
 from tests.tui.looking import screen_text, until
 
@@ -140,6 +141,24 @@ def _with(**changes: object) -> Callable[[], FakeServices]:
     return make
 
 
+# Students
+
+
+async def students_full(on: Stage) -> None:
+    await on.sees("✔ fits", "● small")
+    await on.pilot.pause(0.3)
+
+
+async def students_failed(on: Stage) -> None:
+    await on.sees("locked")
+
+
+async def students_nothing_found(on: Stage) -> None:
+    await students_full(on)
+    await on.press("slash", *"moon")
+    await on.pilot.pause(0.3)
+
+
 # Chats
 
 
@@ -174,6 +193,11 @@ async def chats_nothing_found(on: Stage) -> None:
 async def chat_ready(on: Stage) -> None:
     screen = await on.chat()
     await until(on.pilot, lambda: screen.phase is Phase.READY)
+
+
+async def chat_opening(on: Stage) -> None:
+    await on.chat()
+    await on.pilot.pause(0.2)
 
 
 async def chat_loading(on: Stage) -> None:
@@ -310,6 +334,13 @@ def _machine_offline() -> FakeServices:
     return services
 
 
+def _machine_waiting() -> FakeServices:
+    services = _machine_full()
+    services.monitor.release = asyncio.Event()
+    services.monitor.history_now = NOTHING
+    return services
+
+
 async def host_form(on: Stage) -> None:
     await machine_shown(on)
     await on.press("a")
@@ -436,10 +467,16 @@ async def modelfile_reviewed(on: Stage) -> None:
 
 
 SCENES = {
+    "students-full": Scene(students_full),
+    "students-failed": Scene(
+        students_failed, _with(rows=[], rows_error=KdmgrError("the store is locked", hint="by another kdmgr"))
+    ),
+    "students-nothing-found": Scene(students_nothing_found),
     "chats-empty": Scene(chats_empty),
     "chats-full": Scene(chats_full),
     "chats-nothing-found": Scene(chats_nothing_found),
     "chat-ready": Scene(chat_ready),
+    "chat-opening": Scene(chat_opening, lambda: _with(chat_release=asyncio.Event())()),
     "chat-loading": Scene(chat_loading, _answers(Script([ModelLoading(0.4)] * 2, pause=0.2, endless=True))),
     "chat-answered": Scene(chat_answered, _answers(Script([ChatDelta(ANSWER, n_tokens=1), stats()]))),
     "chat-failed": Scene(
@@ -460,6 +497,7 @@ SCENES = {
     "pull-planned": Scene(pull_planned),
     "pull-refused": Scene(pull_refused),
     "machine-full": Scene(machine_shown, _machine_full),
+    "machine-waiting": Scene(machine_shown, _machine_waiting),
     "machine-offline": Scene(machine_shown, _machine_offline),
     "machine-host-form": Scene(host_form, _machine_full),
     "settings": Scene(settings_shown),
