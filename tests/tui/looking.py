@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from textual.app import App
@@ -60,7 +61,18 @@ def look_at(app: App[Any]) -> Look:
         styles[row] += f"{rules[rule]} {x} {width}\n"
         lines[row] = lines[row].ljust(round(float(x) / _COLUMN)) + html.unescape(text).replace("\xa0", " ")
     shown = (_MASK.sub(lambda found: "#" * len(found[0]), line).rstrip() for line in lines)
-    return Look(tuple(shown), tuple(sha256(style.encode()).hexdigest()[:6] for style in styles))
+    return Look(tuple(shown), tuple(sha256(style.encode()).hexdigest()[:5] for style in styles))
+
+
+async def settled_look(pilot: Pilot[Any]) -> Look:
+    """What the screen shows when nothing changes any more; its last line, the footer, is made anew now and then."""
+    before, look = None, look_at(pilot.app)
+    for _ in range(40):
+        if look == before and look.lines[-1]:
+            break
+        await pilot.pause(0.1)
+        before, look = look, look_at(pilot.app)
+    return look
 
 
 def write_looks(looks: Mapping[tuple[int, str], Look]) -> str:
@@ -71,5 +83,7 @@ def write_looks(looks: Mapping[tuple[int, str], Look]) -> str:
         if look.lines != shown:
             shown = look.lines
             parts += [f"{columns} columns", *shown]
-        parts.append(f"styles in {theme}: {' '.join(look.styles)}")
+        runs = ((style, len(list(same))) for style, same in groupby(look.styles))
+        styles = " ".join(style if n == 1 else f"{style}x{n}" for style, n in runs)
+        parts.append(f"styles in {theme}: {styles}")
     return "\n".join(parts) + "\n"

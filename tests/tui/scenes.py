@@ -29,6 +29,7 @@ from kdmgr.tui.duel_words import Phase as DuelPhase
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.duel import DuelScreen
 from kdmgr.tui.screens.import_ import ImportScreen
+from kdmgr.tui.screens.machine import MachineScreen
 from kdmgr.tui.screens.modelfile import ModelfileScreen
 from kdmgr.tui.screens.pull import PullScreen
 from kdmgr.tui.screens.review import ReviewScreen
@@ -82,13 +83,13 @@ class Stage:
         """Another size of the terminal."""
         if self.app.size != (width, height):
             await self.pilot.resize_terminal(width, height)
-            await self.pilot.pause(0.2)
+            await self.pilot.pause()
 
     async def wear(self, theme: str) -> None:
         """Another theme."""
         if self.app.theme != theme:
             self.app.theme = theme
-            await self.pilot.pause(0.1)
+            await self.pilot.pause()
 
     async def chat(self) -> ChatScreen:
         """A chat with the first model."""
@@ -305,7 +306,8 @@ async def pull_refused(on: Stage) -> None:
 
 
 async def machine_shown(on: Stage) -> None:
-    await on.press("4")
+    await chats_empty(on)
+    on.app.push_screen(MachineScreen(on.services, look_s=3600))  # one look: a second one would move the courses
     await on.sees("servers")
     await until(on.pilot, lambda: on.services.monitor.n_samples and on.services.monitor.n_loaded)
     await on.pilot.pause(0.2)
