@@ -49,6 +49,7 @@ def _kind(shape: PublishedShape, layer: int) -> tuple[bool, bool]:
 def _repeat(sparse: ModelShape, first: Sequence[int], header: GgufHeader) -> ModelShape:
     """`sparse`, in which only some layers have tensors, with each layer's taken from the `first` of its kind."""
     weights, layers, view = sparse.weights, sparse.layers, sparse.ollama_view
+    own = sparse.engine_view
     outer = sum(row.n_elements for row in header.tensors if not row.name.startswith("blk."))
     counts: dict[int, int] = {}
     for row in header.tensors:
@@ -71,6 +72,7 @@ def _repeat(sparse: ModelShape, first: Sequence[int], header: GgufHeader) -> Mod
             kind_of=tuple(used.index(layers.kind_of[layer]) for layer in first),
         ),
         ollama_view=replace(view, blocks=tuple(view.blocks[layer] for layer in first)),
+        engine_view=replace(own, blocks=tuple(own.blocks[layer] for layer in first)),
     )
 
 

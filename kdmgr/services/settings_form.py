@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FIELDS = {
     "temperature": "0 always takes the likeliest token",
-    "top_p": "only the likeliest tokens of this share together",
+    "top_p": "the likeliest tokens up to this share",
     "top_k": "only so many of the likeliest tokens",
     "seed": "the same seed gives the same answer",
     "num_predict": "stop after this many tokens",

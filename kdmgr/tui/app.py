@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
 
+from kdmgr.errors import KdmgrError
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
-from kdmgr.tui.messages import ChatAsked, HostChanged
+from kdmgr.tui.messages import ChatAsked, HostChanged, MachineFound
 from kdmgr.tui.messages_duel import DuelAsked
+from kdmgr.tui.messages_machine import Sampled
 from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.remembering import RememberingApp
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
+    from kdmgr.fit.machine import Machine
     from kdmgr.services.import_transfer import ImportTransfer
     from kdmgr.tui.ports import AppServices
     from kdmgr.tui.screens.help import Section
@@ -74,14 +78,24 @@ class KdmgrApp(RememberingApp):
         super().__init__(services, theme=theme)
         self.chats = OpenChats(self)
         self._badges: dict[str, str] = {}
+        self._machine: Machine | None = None
         for place in PLACES:
             self.add_mode(place.mode, partial(place.open, services))
 
     async def on_mount(self) -> None:
         """Begin where it was left."""
         modes = tuple(place.mode for place in PLACES)
-        await self.switch_mode(self.services.ui_state.text("app", "place", modes) or HOME)
+        place = self.services.ui_state.text("app", "place", modes) or HOME
+        await self.switch_mode(place)
         self.follow_transfers()
+        if place != HOME:  # that one looks for itself
+            self.call_after_refresh(self.find_machine)
+
+    @work(thread=True, exclusive=True, group="machine")
+    def find_machine(self) -> None:
+        """Look at the devices and the host, for the line at the top; who needs more says what is wrong."""
+        with suppress(KdmgrError):
+            self.call_from_thread(self.show_machine, self.services.detect_machine())
 
     @work(exclusive=True, group="transfers")
     async def follow_transfers(self) -> None:
@@ -110,10 +124,28 @@ class KdmgrApp(RememberingApp):
                 for line in screen.query(TopLine):
                     line.show_badge(mode, badge)
 
+    @on(MachineFound)
+    def _take_found(self, message: MachineFound) -> None:
+        if message.machine is not None:
+            self.show_machine(message.machine)
+
+    @on(Sampled)
+    def _take_sample(self, message: Sampled) -> None:
+        self.show_machine(message.sample.machine)
+
+    def show_machine(self, machine: Machine) -> None:
+        """Say on all screens what the machine has; whatever looked at it last knows best."""
+        self._machine = machine
+        for screen in self.open_screens():
+            for line in screen.query(TopLine):
+                line.show(machine)
+
     @on(TopLine.Shown)
-    def _show_badges(self, message: TopLine.Shown) -> None:
+    def _tell_line(self, message: TopLine.Shown) -> None:
         for mode, badge in self._badges.items():
             message.line.show_badge(mode, badge)
+        if self._machine is not None:
+            message.line.show(self._machine)
 
     @on(ModelShown)
     async def _show_model(self, message: ModelShown) -> None:

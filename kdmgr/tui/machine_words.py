@@ -134,8 +134,8 @@ def describe_loaded(loaded: Loaded) -> str:
     """What stands below the list, or in its place."""
     sentences = []
     if loaded.error is not None:
-        hint = f" – {loaded.error.hint}" if loaded.error.hint else ""
-        sentences.append(f"{loaded.error.message}{hint}")
+        hint = f"\n  {loaded.error.hint}" if loaded.error.hint else ""
+        sentences.append(f"✘ {loaded.error.message}{hint}")
     elif not loaded.holdings:
         sentences.append("Nothing is loaded: a chat loads its model, and it stays for a while.")
     for held in loaded.holdings:

@@ -9,6 +9,7 @@ from kdmgr.services.preferences import THEMES as THEMES
 DARK, LIGHT, CONTRAST, TERMINAL = THEMES
 
 DEFAULT_VARIABLES = {
+    "panel-border": "#5c6370",
     "memory-in-use": "#8a8f98",
     "memory-weights": "#5b9bf0",
     "memory-kv-cache": "#c07be8",
@@ -19,7 +20,7 @@ DEFAULT_VARIABLES = {
     "memory-free": "#6b7280",
     "memory-unknown": "#6b7280",
 }
-"""The kinds of memory in a theme that is not ours: one chosen in the palette."""
+"""The kinds of memory, and frames without focus, in a theme that is not ours: one chosen in the palette."""
 
 
 def build_themes() -> tuple[Theme, ...]:
@@ -47,6 +48,7 @@ def _dark() -> Theme:
         surface="#171c24",
         panel="#202733",
         variables={
+            "panel-border": "#39404a",
             "memory-in-use": "#7d8794",
             "memory-weights": "#6cb2eb",
             "memory-kv-cache": "#c792ea",
@@ -85,6 +87,7 @@ def _light() -> Theme:
         panel="#e6eaf0",
         dark=False,
         variables={
+            "panel-border": "#c4cad3",
             "memory-in-use": "#7a828d",
             "memory-weights": "#1f6fb5",
             "memory-kv-cache": "#8438b0",
@@ -102,6 +105,8 @@ def _light() -> Theme:
             "block-cursor-blurred-background": "#dde5ee",
             "block-cursor-blurred-foreground": "#1d2530",
             "block-cursor-text-style": "none",
+            "scrollbar": "#c3cbd6",
+            "scrollbar-background": "#e6eaf0",
         },
     )
 
@@ -121,6 +126,7 @@ def _contrast() -> Theme:
         panel="#1a1a1a",
         text_alpha=1.0,
         variables={
+            "panel-border": "#8c8c8c",
             "memory-in-use": "#bbbbbb",
             "memory-weights": "#66ccff",
             "memory-kv-cache": "#ff8cff",
@@ -159,6 +165,7 @@ def _terminal() -> Theme:
         panel="ansi_default",
         boost="ansi_default",
         variables={
+            "panel-border": "ansi_bright_black",
             "memory-in-use": "ansi_bright_black",
             "memory-weights": "ansi_blue",
             "memory-kv-cache": "ansi_magenta",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.size_estimates import SizedStudent
 from kdmgr.tui.plans import Judged, report_of
-from kdmgr.units import format_bytes, format_duration, format_parameters, format_rate, printable
+from kdmgr.units import GIB, format_bytes, format_duration, format_parameters, format_rate, printable
 
 if TYPE_CHECKING:
     from kdmgr.engines.protocol import ChatStats
@@ -95,6 +95,19 @@ def describe_machine(machine: Machine, *, short: bool = False) -> str:
     memory = f"host {_free(host.available_bytes, host.total_bytes, short)}"
     cores = "" if short else f", {host.n_cores} cores"
     return "  ·  ".join([*(devices or ["no GPU"]), memory + cores])
+
+
+def machine_lines(machine: Machine) -> list[str]:
+    """The machine in one line, ever shorter; the last ones tell of the memory that is judged first."""
+    lines = [describe_machine(machine), describe_machine(machine, short=True)]
+    free = [device.free_bytes for device in machine.devices]
+    total = sum(size for size in free if size is not None)
+    first = machine.host.available_bytes if not free else None if None in free else total
+    if len(free) > 1:
+        lines.append(
+            f"{len(free)} GPUs {format_bytes(first)} free  ·  host {_free(machine.host.available_bytes, 0, True)}"
+        )
+    return [*lines, f"{first / GIB:.1f} GiB free", format_bytes(first)] if first is not None else lines
 
 
 def _free(free: int | None, total: int | None, short: bool) -> str:

@@ -82,7 +82,7 @@ def says(*answers: str) -> FakeChat:
 async def test_an_empty_place_says_how_to_begin() -> None:
     async with chats() as on:
         await on.pilot.press("f3")
-        await until(on.pilot, lambda: "no chats yet" in on.text())
+        await until(on.pilot, lambda: "No chats yet" in on.text())
         await on.pilot.press("n")
         await until(on.pilot, lambda: "choose a model" in on.text())
 
@@ -102,7 +102,7 @@ async def test_two_chats_are_open_and_one_streams_on() -> None:
         assert "hi" in on.text() and first.chat.streaming
         await on.go_to_list()
         text = on.text()
-        assert "▸ answering" in text and "● open" in text and "chats: 2, 2 open" in text
+        assert "▸ answering" in text and "● open" in text and "chats · 2 open" in text
         await on.pilot.press("j", "enter")
         await until(on.pilot, lambda: on.app.screen is first)
         await on.pilot.press("escape")
@@ -118,7 +118,7 @@ async def test_a_saved_chat_is_found_read_and_gone_on_with() -> None:
     again = says("longer path")
     async with chats(again, services=on.services) as later:
         await later.pilot.press("f3", "slash", *"rayl")
-        await until(later.pilot, lambda: "chats: 1 found" in later.text() and "“Rayleigh" in later.text())
+        await until(later.pilot, lambda: "chats · 1 found" in later.text() and "“Rayleigh" in later.text())
         await later.pilot.press("enter", "enter")
         await until(later.pilot, lambda: isinstance(later.app.screen, ChatScreen) and later.ready)
         await until(later.pilot, lambda: "Rayleigh scattering" in later.text() and "50.0 tok/s decode" in later.text())
@@ -142,7 +142,7 @@ async def test_deleting_asks_and_closes() -> None:
         await on.pilot.press("d")
         await until(on.pilot, lambda: "There is no way back" in on.text())
         await on.pilot.press("y")
-        await until(on.pilot, lambda: "no chats yet" in on.text())
+        await until(on.pilot, lambda: "No chats yet" in on.text())
         assert on.services.chats[0].closed and not on.services.saved_chats.search()
 
 

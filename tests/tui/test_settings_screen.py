@@ -45,7 +45,7 @@ async def test_settings_and_folders_are_shown_with_their_defaults() -> None:
     services.preferences.texts = {"ctx_size": "8k"}
     async with opened(services) as pilot:
         await shows(pilot, "ctx_size", "8k", "/home/somebody/.config")
-        await shows(pilot, "Colours of the terminal app. One of kdmgr-dark")
+        await shows(pilot, "Colours of the terminal app.", "kdmgr-contrast")
 
 
 async def test_the_theme_changes_at_once_and_is_written() -> None:

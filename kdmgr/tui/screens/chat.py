@@ -43,7 +43,7 @@ class ChatScreen(ChatActions):
     BINDINGS: ClassVar[list[BindingType]] = identify("chat", [
         Binding("escape", "stop_or_leave", "stop/back", tooltip="Stop the answer; when there is none, go back"),
         Binding("ctrl+r", "retry", "retry", tooltip="Ask the last question again", priority=True),
-        Binding("ctrl+n", "new_chat", "new", tooltip="Begin a new chat with this model", priority=True),
+        Binding("ctrl+n", "new_chat", "new", show=False, tooltip="Begin a new chat with this model", priority=True),
         Binding("ctrl+l", "settings", "settings", tooltip="Title, system prompt and parameters", priority=True),
         Binding("ctrl+y", "copy_answer", "copy", tooltip="Copy the last answer", priority=True),
         Binding("ctrl+g", "copy_code", "code", tooltip="Copy the last block of code; again for the one before",

@@ -39,7 +39,7 @@ class ChatSettingsScreen(ModalScreen[tuple[str, ChatSettings] | None]):
     def compose(self) -> ComposeResult:
         """The fields from the top down; empty ones are the model's own."""
         with Vertical(id="settings") as box:
-            box.border_title, box.border_subtitle = "this chat", "ctrl+s saves · Esc cancels"
+            box.border_title = "this chat"
             with VerticalScroll(can_focus=False):
                 yield Label("title")
                 yield _field("title", one_line(self._title), "named after its first question")
@@ -55,8 +55,8 @@ class ChatSettingsScreen(ModalScreen[tuple[str, ChatSettings] | None]):
                     yield Select(_THINK, value=chosen, allow_blank=False, compact=True, id="think")
             yield Static("from the next question on · empty: the model's own", id="hint", markup=False)
             with Horizontal(id="buttons"):
-                yield Button("Save", id="save", variant="primary", compact=True)
-                yield Button("Cancel", id="cancel", compact=True)
+                yield Button("Save (Ctrl+S)", id="save", variant="primary", compact=True)
+                yield Button("Cancel (Esc)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """Most come for the system prompt."""

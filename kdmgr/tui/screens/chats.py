@@ -31,9 +31,16 @@ _LIVE_S = 0.5
 """Seconds between two looks at the chats that answer."""
 _SEARCH_DELAY = 0.15
 """Seconds that a search waits for the next letter."""
-_EMPTY = (
-    "no chats yet\n\nChoose a model among the students (1) and press Enter:\neverything said is saved, and listed here"
-)
+_EMPTY = """\
+No chats yet.
+
+  n   choose a model among the students, and press Enter
+
+All that is said is saved, and listed here."""
+_NOTHING_FOUND = """\
+Nothing that was said has these words.
+
+  esc   show all again"""
 
 
 class ChatsScreen(Screen[None]):
@@ -141,12 +148,15 @@ class ChatsScreen(Screen[None]):
             return Content.assemble((f"✘ {one_line(self._error.message)}", "$error"), hint)
         if self._saved is None:
             return Content("reading the saved chats …")
-        return Content("nothing that was said has these words" if self._query else _EMPTY)
+        return Content(_NOTHING_FOUND if self._query else _EMPTY)
 
     def _describe_counts(self, rows: list[ChatRow]) -> str:
         n_open = sum(row.live is not None for row in rows)
-        found = " found" if self._query else ""
-        return f"chats: {len(rows)}{found}, {n_open} open" if rows else "chats"
+        counts = [f"{len(rows)} found"] if self._query else []
+        counts += [f"{n_open} open"] if n_open else []
+        n_saved = sum(row.live is None for row in rows)
+        counts += [f"{n_saved} saved"] if n_saved else []
+        return " · ".join(["chats", *counts])
 
     # What the user does
 

@@ -38,6 +38,7 @@ from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.duel_pane import DuelPane
 from kdmgr.tui.widgets.duel_title import DuelTitle
 from kdmgr.tui.widgets.facts import Fact, Facts
+from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class DuelScreen(Screen[None]):
         """When the last answers did, on the monotonic clock."""
 
     def compose(self) -> ComposeResult:
-        """Title, the two sides, what came of them, box, footer."""
+        """Tabs, title, the two sides, what came of them, box, footer."""
+        yield TopLine(self.app.current_mode)
         yield DuelTitle()
         with Container(id="sides"):
             yield DuelPane(Side.LEFT, self._asked.left.name)
@@ -319,7 +321,7 @@ class DuelScreen(Screen[None]):
         self._show_title()
         waiting = phase is Phase.READY and self._duel is not None and not self._duel.answers
         if waiting or phase in (Phase.OPENING, Phase.ANSWERING):
-            self.result.show([Fact("", phase.value, MUTED)])
+            self.result.show([Fact("duel", phase.value, MUTED)])
 
     def _show_title(self) -> None:
         reason = self._duel.schedule.reason if self._duel else self.phase.value

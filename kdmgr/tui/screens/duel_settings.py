@@ -40,14 +40,16 @@ class DuelSettingsScreen(ModalScreen[DuelOptions | None]):
             "order": self._options.order.value,
         }
         with Vertical(id="duel-settings") as box:
-            box.border_title, box.border_subtitle = "ask both with", "Enter takes them · Esc leaves"
+            box.border_title = "ask both with"
             for key, label in _LABELS.items():
                 with Horizontal(classes="field"):
                     yield Static(label, classes="label", markup=False)
                     yield Input(values[key], id=f"field-{key}", compact=True)
             yield Static(f"order: {_ORDERS}; at once only where memory holds both", classes="note", markup=False)
             yield Static(id="wrong", markup=False)
-            yield Button("Take them (Enter)", id="take", variant="primary", compact=True)
+            with Horizontal(id="buttons"):
+                yield Button("Take them (Enter)", id="take", variant="primary", compact=True)
+                yield Button("Cancel (Esc)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """A blinking cursor is a timer."""
@@ -63,6 +65,7 @@ class DuelSettingsScreen(ModalScreen[DuelOptions | None]):
         except UsageError as error:
             self.query_one("#wrong", Static).update(one_line(error.message))
 
+    @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         """Nothing is changed."""
         self.dismiss(None)

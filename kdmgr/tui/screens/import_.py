@@ -57,7 +57,7 @@ class ImportScreen(Screen[ImportTransfer | None]):
         "import",
         [
             Binding("ctrl+s", "import", "import", tooltip="Import what is shown", priority=True),
-            Binding("ctrl+t", "target", "to", tooltip="The other target: the Ollama server, or kdmgr's own store"),
+            Binding("ctrl+t", "target", "target", tooltip="The other target: the Ollama server, or kdmgr's own store"),
             Binding(
                 "ctrl+f",
                 "mend",
@@ -66,6 +66,7 @@ class ImportScreen(Screen[ImportTransfer | None]):
                 priority=True,
             ),
             Binding("escape", "leave", "leave", tooltip="Leave without importing"),
+            Binding("f1", "app.help", "help", tooltip="All keys"),
         ],
     )
 
@@ -110,7 +111,7 @@ class ImportScreen(Screen[ImportTransfer | None]):
                     yield Label("to")
                     yield Button("where a server answers, else kdmgr's own store", id="target", compact=True)
                 yield Static(_FIRST, id="state", markup=False)
-                yield Facts()
+                yield Facts(label_width=12)
                 yield ModelfileEditor(self._services)
                 with Horizontal(id="go-line"):
                     yield Button("Import (Ctrl+S)", id="go", variant="primary", compact=True, disabled=True)

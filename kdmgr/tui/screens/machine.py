@@ -55,7 +55,7 @@ class MachineScreen(WatchingScreen):
 
     CSS_PATH = "machine.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "next part", key_display="Tab", tooltip="To the next part", id="machine.next"),
+        Binding("tab", "app.focus_next", "next part", tooltip="To the next part", id="machine.next"),
         Binding("r", "refresh", "refresh", tooltip="Look at everything now", id="machine.refresh"),
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys", id="machine.help"),
     ]
@@ -160,7 +160,7 @@ class MachineScreen(WatchingScreen):
     def _take_history(self, message: HistoryRead) -> None:
         history = message.history
         if history is None:
-            self.loads_panel.show((), one_line(message.error.message if message.error else "not read"))
+            self.loads_panel.show((), f"✘ {one_line(message.error.message if message.error else 'not read')}")
             return
         learned = "\n".join(describe_learning(history))
         self.loads_panel.show(load_lines(history), learned if history.loads else _NO_LOADS)

@@ -59,13 +59,13 @@ class PullScreen(ModalScreen[PullPlan | None]):
     def compose(self) -> ComposeResult:
         """The name, what is known of it, two buttons."""
         with VerticalScroll(id="pull", can_focus=False) as box:
-            box.border_title, box.border_subtitle = "pull", "Esc leaves"
+            box.border_title = "pull"
             yield Input(one_line(self._asked), placeholder="model:tag or hf.co/user/repo:quant", compact=True)
             yield Static(_HELP, id="pull-status", markup=False)
             yield Facts()
             with Horizontal():
-                yield Button("Leave", id="leave", compact=True)
                 yield Button("Pull", id="go", variant="primary", compact=True, disabled=True)
+                yield Button("Leave (Esc)", id="leave", compact=True)
 
     def on_mount(self) -> None:
         """A name that was brought along is looked at right away."""

@@ -59,7 +59,7 @@ class ReviewScreen(ModalScreen[Reviewed | None]):
     def compose(self) -> ComposeResult:
         """The difference, the name, the question."""
         with Vertical(id="review") as box:
-            box.border_title, box.border_subtitle = "apply", "Esc goes back"
+            box.border_title = "apply"
             with VerticalScroll(id="diff"):
                 yield Static(id="diff-text", markup=False)
             yield Static(id="changes", markup=False)
@@ -68,7 +68,7 @@ class ReviewScreen(ModalScreen[Reviewed | None]):
                 yield Input(one_line(self._shown.name), compact=True)
             yield Static("comparing …", id="question", markup=False)
             with Horizontal(id="answers"):
-                yield Button("Back", id="back", compact=True)
+                yield Button("Back (Esc)", id="back", compact=True)
                 yield Button("Apply", id="apply", variant="primary", compact=True, disabled=True)
 
     def on_mount(self) -> None:

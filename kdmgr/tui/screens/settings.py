@@ -34,7 +34,7 @@ class SettingsScreen(Screen[None]):
 
     CSS_PATH = "settings.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "next", key_display="Tab", tooltip="To the next table", id="settings.next"),
+        Binding("tab", "app.focus_next", "next part", tooltip="To the next table", id="settings.next"),
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys", id="settings.help"),
     ]
 

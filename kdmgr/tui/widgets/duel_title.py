@@ -1,4 +1,4 @@
-"""The line at the top of a duel: what both are asked with, and whether they answer at once."""
+"""The title of a duel: what both are asked with, and whether they answer at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DuelTitle(Drawn):
 
     def draw(self, width: int) -> list[Content]:
         """One line; the reason is cut where it is narrow."""
-        left = Content.assemble(("kdmgr", "bold $primary"), (" duel  ", MUTED), one_line(self._options))
+        left = Content.assemble(("duel", "bold"), "  ", one_line(self._options))
         order = {None: "", True: "at once: ", False: "in turn: "}[self._together]
         right = Content.assemble((order, "$accent"), (one_line(self._reason), MUTED))
         room = width - left.cell_length - 2

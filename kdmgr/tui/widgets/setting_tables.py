@@ -14,7 +14,7 @@ from kdmgr.tui.widgets.keyed_table import Heading, KeyedTable
 _SETTINGS = (
     Heading("key", "setting", 14),
     Heading("value", "value", 16, grows=True),
-    Heading("about", "about", 16, need=1, grows=True),
+    Heading("about", "about", 24, need=1, grows=True),
 )
 _KEYS = (
     Heading("id", "action", 18, grows=True),
@@ -48,7 +48,7 @@ class SettingsTable(_ChangingTable):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "change('edit')", "change", tooltip="Type another value", id="settings.edit"),
-        Binding("right,space", "change('next')", "next", key_display="→", tooltip="Next choice", id="settings.step"),
+        Binding("right,space", "change('next')", "choose", key_display="→", tooltip="Next choice", id="settings.step"),
         Binding("left", "change('previous')", "the choice before", show=False, id="settings.step_back"),
         Binding("d,delete", "change('default')", "default", tooltip="Let the default hold again", id="settings.unset"),
     ]

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from kdmgr.tui.places import PLACES, Place
 from kdmgr.tui.widgets.drawn import MUTED, Drawn, spread
-from kdmgr.tui.words import describe_machine
+from kdmgr.tui.words import describe_machine, machine_lines
 
 if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
@@ -30,7 +30,7 @@ class TopLine(Drawn):
             self.mode = mode
 
     class Shown(Message):
-        """A line that knows of no badges yet."""
+        """A line that knows of no badges and no machine yet."""
 
         def __init__(self, line: TopLine) -> None:
             super().__init__()
@@ -44,12 +44,13 @@ class TopLine(Drawn):
         self._badges: dict[str, str] = {}
 
     def on_mount(self) -> None:
-        """Ask for the badges there are."""
+        """Ask for the badges there are, and the machine if it has been found."""
         self.post_message(self.Shown(self))
 
     def show(self, machine: Machine) -> None:
         """The machine has been found."""
         self._machine = machine
+        self.tooltip = Content(describe_machine(machine))
         self.refresh()
 
     def show_text(self, text: str) -> None:
@@ -106,4 +107,4 @@ class TopLine(Drawn):
     def _candidates(self) -> list[str]:
         if self._machine is None:
             return [self._text]
-        return [describe_machine(self._machine), describe_machine(self._machine, short=True)]
+        return machine_lines(self._machine)

@@ -43,7 +43,7 @@ _COLUMNS = (
     _Column("name", 0),
     _Column("state", 11),
     _Column("progress", _BAR + 5, from_width=58),
-    _Column("size", 10, right=True, from_width=76),
+    _Column("size", 10, right=True, from_width=74),
     _Column("speed", 12, right=True, from_width=92),
     _Column("left", 12, right=True, from_width=36),
 )
