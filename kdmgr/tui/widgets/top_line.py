@@ -49,8 +49,9 @@ class TopLine(Drawn):
 
     def show(self, machine: Machine) -> None:
         """The machine has been found."""
-        self._machine = machine
-        self.refresh()
+        before, self._machine = self._candidates(), machine
+        if self._candidates() != before:
+            self.refresh()
 
     def show_text(self, text: str) -> None:
         """It is being looked at, or could not be."""
