@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 MOST_LINES = 24
 """Lines of a part after which the next block, or item of a list, begins another."""
-MOST_BULLETS = 8
-"""The same for lists without numbers: numbers are aligned within a part."""
 MOST_ROWS = 48
 """Lines of a table after which its header stands again, and of code after which it may go on in another part."""
 
@@ -51,7 +49,7 @@ def cut(source: str, n_shown: int = 0) -> list[Part]:
     """`source` in parts, of which the last may still grow; its first `n_shown` characters stay in one part."""
     lines = [f"{line}\n" for line in source.split("\n")]
     lines[-1] = lines[-1][:-1]
-    if len(lines) <= MOST_BULLETS:
+    if len(lines) <= MOST_LINES:
         return [Part(source)]
     parts, opening, begin, at, line = [], "", 0, 0, 0
     for border in _borders(build_parser().parse(source), lines):
@@ -76,7 +74,7 @@ def _borders(tokens: list[Token], lines: list[str]) -> Iterator[_Border]:
             if token.type == "fence":
                 yield from _in_code(token, lines)
         elif token.level == 1 and token.type == "list_item_open" and line > begin:
-            yield _Border(line, MOST_LINES if token.markup in ".)" else MOST_BULLETS, True)
+            yield _Border(line, within=True)
         elif token.level == 2 and token.type == "tr_open" and line > begin + 2 and header.startswith("|"):
             yield _Border(line, MOST_ROWS, True, header)
 

@@ -8,6 +8,7 @@ from textual.widgets import Markdown
 
 from kdmgr.tui.column_widths import share_out
 from kdmgr.tui.markdown_cuts import MOST_LINES, MOST_ROWS, cut
+from kdmgr.tui.widgets.drawn_list import ListText
 from kdmgr.tui.widgets.drawn_table import TableText
 from kdmgr.tui.widgets.growing_markdown import GrowingMarkdown
 from tests.tui.looking import screen_text, until
@@ -31,7 +32,7 @@ def test_the_parts_are_the_whole(text: str) -> None:
 
 def test_lists_are_cut_between_their_items_and_go_on() -> None:
     parts = cut(BULLETS)
-    assert len(parts) == 13
+    assert len(parts) == 5
     assert all(part.goes_on for part in parts[:-1]) and not parts[-1].goes_on
     assert all(part.source.startswith("- item") for part in parts)
 
@@ -116,3 +117,30 @@ async def test_cells_wrap_where_a_table_is_wider_than_the_screen() -> None:
 )
 def test_columns_share_the_room(wanted: list[int], room: int, widths: list[int]) -> None:
     assert share_out(wanted, room) == widths
+
+
+LIST = "- one `code`\n  1. inner\n  2. other\n- two\n\n  more of two, and so many words that they wrap here\n"
+
+
+async def test_a_list_is_one_widget_and_its_words_hang() -> None:
+    app = Page()
+    async with app.run_test(size=(30, 24)):
+        growing = app.query_one(GrowingMarkdown)
+        for at in range(0, len(LIST), 7):
+            await growing.append(LIST[at : at + 7])
+        (shown,) = app.query(ListText)
+        lines = [line.plain.rstrip() for line in shown.draw(30)]
+        assert lines[:4] == ["• one code", "   1. inner", "   2. other", "• two"]
+        assert lines[4:] == ["  more of two, and so many", "  words that they wrap here"]
+
+
+async def test_code_within_a_list_is_still_code() -> None:
+    app = Page()
+    async with app.run_test(size=(40, 24)) as pilot:
+        text = "- first\n- run this:\n\n  ```sh\n  ls\n  ```\n- last\n"
+        growing = app.query_one(GrowingMarkdown)
+        for at in range(0, len(text), 5):
+            await growing.append(text[at : at + 5])
+        await until(pilot, lambda: "last" in screen_text(app))
+        assert len(app.query("MarkdownFence")) == 1 and "ls" in screen_text(app)
+        assert all(word in screen_text(app) for word in ("• ", "first", "run this:"))

@@ -48,7 +48,10 @@ class DeviceView(Drawn):
     def show(self, places: Sequence[Place], notes: Sequence[str] = ()) -> None:
         """Draw these; `notes` stand below."""
         grown = [(len(place.parts), place.note != "") for place in self._places], len(self._notes)
+        before = self._places, self._notes
         self._places, self._notes = tuple(places), tuple(notes)
+        if (self._places, self._notes) == before:
+            return
         now = [(len(place.parts), place.note != "") for place in self._places], len(self._notes)
         self.refresh(layout=grown != now)
 

@@ -75,6 +75,7 @@ class DrawnTable(MarkdownBlock):
     def compose(self) -> ComposeResult:
         """One widget for all cells."""
         yield TableText(*self._read_cells())
+        self._blocks.clear()
 
     async def _update_from_block(self, block: MarkdownBlock) -> None:
         if isinstance(block, DrawnTable):

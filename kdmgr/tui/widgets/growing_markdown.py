@@ -6,13 +6,19 @@ from textual.containers import VerticalGroup
 from textual.widgets import Markdown
 
 from kdmgr.tui.markdown_cuts import Part, build_parser, cut
+from kdmgr.tui.widgets.drawn_list import DrawnList
 from kdmgr.tui.widgets.drawn_table import DrawnTable
 
 
 class MarkdownPart(Markdown):
-    """As Textual shows it, but for tables."""
+    """As Textual shows it, but for lists and tables."""
 
-    BLOCKS = {**Markdown.BLOCKS, "table_open": DrawnTable}  # noqa: RUF012  (Textual types it as an instance's)
+    BLOCKS = {  # noqa: RUF012  (Textual types it as an instance's)
+        **Markdown.BLOCKS,
+        "table_open": DrawnTable,
+        "bullet_list_open": DrawnList,
+        "ordered_list_open": DrawnList,
+    }
 
 
 class GrowingMarkdown(VerticalGroup):
@@ -20,7 +26,7 @@ class GrowingMarkdown(VerticalGroup):
 
     DEFAULT_CSS = """
     GrowingMarkdown Markdown { background: transparent; padding: 0; margin: 0; height: auto; }
-    GrowingMarkdown Markdown.-goes-on > MarkdownList { margin-bottom: 0; }
+    GrowingMarkdown Markdown.-goes-on > DrawnList { margin-bottom: 0; }
     GrowingMarkdown Markdown.-goes-on > DrawnTable { margin-bottom: 0; }
     GrowingMarkdown Markdown.-goes-on > MarkdownFence:last-of-type { margin-bottom: 0; }
     GrowingMarkdown Markdown.-continues > MarkdownFence:first-child { margin-top: 0; }

@@ -70,21 +70,25 @@ class TablePanel(Vertical):
 
     def __init__(self, table: KeyedTable, title: str, note: str, *, id: str) -> None:
         super().__init__(id=id)
-        self._table, self._first_note = table, note
+        self._table, self._note = table, note
         self.border_title = title
 
     def compose(self) -> ComposeResult:
         """The table, hidden while it is empty."""
         self._table.display = False
         yield self._table
-        yield Static(self._first_note, classes="note", markup=False)
+        note = Static(self._note, classes="note", markup=False)
+        note.display = bool(self._note)
+        yield note
 
     def show(self, lines: Sequence[Line], note: str = "") -> None:
         """Show these rows and this sentence."""
         self.table.display = bool(lines)
         self.table.show(lines)
-        self.note.display = bool(note)
-        self.note.update(note)
+        if note != self._note:
+            self._note = note
+            self.note.display = bool(note)
+            self.note.update(note)
 
 
 def loads_table() -> KeyedTable:

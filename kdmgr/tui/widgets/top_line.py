@@ -49,9 +49,10 @@ class TopLine(Drawn):
 
     def show(self, machine: Machine) -> None:
         """The machine has been found."""
-        self._machine = machine
+        before, self._machine = self._candidates(), machine
         self.tooltip = Content(describe_machine(machine))
-        self.refresh()
+        if self._candidates() != before:
+            self.refresh()
 
     def show_text(self, text: str) -> None:
         """It is being looked at, or could not be."""
