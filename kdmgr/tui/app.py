@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.binding import Binding, BindingType
 
 from kdmgr.errors import KdmgrError
@@ -161,6 +161,15 @@ class KdmgrApp(RememberingApp):
     @on(TopLine.Chosen)
     def _go_to_tab(self, message: TopLine.Chosen) -> None:
         self.action_go(message.mode)
+
+    def on_key(self, event: events.Key) -> None:
+        """Text that was typed before a field had the cursor, and so went to another widget, is the field's."""
+        field = self.focused
+        if field is not None and field.check_consume_key(event.key, event.character):
+            late = events.Key(event.key, event.character)
+            # A field stops what it takes; this one must not come back here in any case.
+            field.post_message(late.stop())
+            event.prevent_default()
 
     def action_go(self, mode: str) -> None:
         """Show a place; what was open there is still open."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from kdmgr.errors import KdmgrError
@@ -126,6 +127,14 @@ async def test_nothing_is_asked_before_the_first_paint() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: painted)
     assert painted == [True]
+
+
+async def test_what_is_typed_in_one_burst_goes_to_the_filter(services: FakeServices) -> None:
+    async with opened(services) as on:
+        for key in ("slash", *"istudents"):
+            on.app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await until(on.pilot, lambda: on.screen.filter_input.value == "istudents")
+        assert on.app.screen is on.screen, "i imports only where it is no letter"
 
 
 async def test_the_filter_acts_while_it_is_typed(services: FakeServices) -> None:

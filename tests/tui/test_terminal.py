@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +43,6 @@ def test_from_start_to_quit(env: dict[str, str], smollm_gguf: Path) -> None:
 def _filter(on: Terminal) -> None:
     """One student of the catalog, and who taught it."""
     on.press("/")
-    time.sleep(1)  # The keys go to the filter once it has the cursor.
     on.type("minitron-4b-base")
     on.see("1 match", "Minitron-4B-Base", "Nemotron")
     on.press("enter")
@@ -68,7 +66,6 @@ def _see_fit(on: Terminal) -> None:
     on.press("f2")
     on.see("1 installed")
     on.press("/")
-    time.sleep(1)  # The keys go to the filter once it has the cursor.
     on.type("smollm2-135m-instruct:")
     on.see("1 match", "● smol", "weights", "KV cache", "context")
     on.press("enter")

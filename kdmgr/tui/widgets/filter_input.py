@@ -33,7 +33,8 @@ class FilterInput(Input):
     def open(self) -> None:
         """Show it, with the cursor in it."""
         self.display = True
-        self.focus()
+        # At once, and not when there is time: what was typed behind the key that opens it is for it already.
+        self.screen.set_focus(self)
 
     def show(self, text: str) -> None:
         """A filter that holds already; without one it stays hidden."""
