@@ -5,10 +5,13 @@ Two scores are divided only where one source printed both: others were not measu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kdmgr.catalog.students import Score, Student
+
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +71,41 @@ Judge = Callable[[Score], bool]
 """Whether a score is of interest: one held against the teacher that is asked about, say."""
 
 
+def same_benchmark(one: str, other: str) -> bool:
+    """Whether two names are of one benchmark: "GPQA-Diamond" and "GPQA Diamond" are."""
+    return _fold(one) == _fold(other)
+
+
 def shared_benchmark(students: Iterable[Student], counts: Judge = lambda score: True) -> str | None:
     """The benchmark that most of `students` can be held against their teacher by; None where none can.
 
     Of several that as many share, the one that comes first in most entries' tables.
     """
     ranks: dict[str, list[int]] = {}
+    written: dict[str, str] = {}
     for student in students:
-        divided = (score for score in student.scores if score.retention is not None and counts(score))
-        for rank, benchmark in enumerate(dict.fromkeys(score.benchmark for score in divided)):
-            ranks.setdefault(benchmark, []).append(rank)
-    return min(ranks, key=lambda name: (-len(ranks[name]), sum(ranks[name]), name), default=None)
+        divided = (score.benchmark for score in student.scores if score.retention is not None and counts(score))
+        for rank, benchmark in enumerate(dict.fromkeys(divided)):
+            ranks.setdefault(_fold(benchmark), []).append(rank)
+            written.setdefault(_fold(benchmark), benchmark)
+    best = min(ranks, key=lambda name: (-len(ranks[name]), sum(ranks[name]), name), default=None)
+    return written[best] if best is not None else None
 
 
 def retain_by(student: Student, benchmark: str | None, counts: Judge = lambda score: True) -> Retention | None:
-    """The student's retention by `benchmark`; None where it has no such score."""
-    found = [retain(score) for score in student.scores if score.benchmark == benchmark and counts(score)]
+    """The student's retention by `benchmark`; None where it has no such score.
+
+    Where it was asked in several ways, the first that has a share: not the best.
+    """
+    if benchmark is None:
+        return None
+    scores = (score for score in student.scores if same_benchmark(score.benchmark, benchmark) and counts(score))
+    found = [retain(score) for score in scores]
     return next((each for each in found if each.share is not None), next(iter(found), None))
+
+
+def _fold(name: str) -> str:
+    return _PUNCTUATION.sub(" ", name.casefold()).strip()
 
 
 ORIGINAL_WEIGHTS = "published scores are of the original weights (BF16 or FP8) unless their source says otherwise"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.catalog.licences import why_not_open
+from kdmgr.catalog.retention import retain_by, same_benchmark, shared_benchmark
 from kdmgr.catalog.students import METHODS, Score, Student
 from kdmgr.catalog.tasks import TASKS, why_task
 from kdmgr.errors import UsageError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 USUAL_CONTEXT = 8192
 """Tokens to size for when nobody says: a conversation with some room."""
 SORTS = ("name", "retention", "speed", "size", "context", "released")
-_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,35 +136,16 @@ def pace(speed: Speed | None) -> float | None:
     return None if speed is None else speed.decode_tok_s or speed.high_tok_s
 
 
-def same_benchmark(one: str, other: str) -> bool:
-    """Whether two names are of one benchmark: "GPQA-Diamond" and "GPQA Diamond" are."""
-    return _fold(one) == _fold(other)
-
-
 def kept_score(student: Student, benchmark: str | None) -> Score | None:
-    """The score on `benchmark` that can be divided; the better one where it was asked in two ways."""
-    scores = [score for score in student.scores if benchmark and same_benchmark(score.benchmark, benchmark)]
-    return max((score for score in scores if score.retention), key=lambda score: score.retention or 0, default=None)
+    """The score on `benchmark` that can be divided by its teacher's."""
+    found = retain_by(student, benchmark)
+    return found.score if found is not None and found.share is not None else None
 
 
 def kept(student: Student, benchmark: str | None) -> float | None:
     """The student's share of its teacher's score on one benchmark; None where they were not measured alike."""
     score = kept_score(student, benchmark)
     return score.retention if score else None
-
-
-def shared_benchmark(students: Iterable[Student], names: Callable[[str], bool] = lambda name: True) -> str | None:
-    """The benchmark on which most of them can be compared with their teachers, of those that `names` allows."""
-    counts: Counter[str] = Counter()
-    written: dict[str, str] = {}
-    for student in students:
-        found = {_fold(score.benchmark): score.benchmark for score in student.scores if score.retention}
-        found = {folded: name for folded, name in found.items() if names(name)}
-        counts.update(found.keys())
-        written = {**found, **written}
-    # Equally shared ones in the order of their names: the answer must not depend on chance.
-    best = min(counts, key=lambda name: (-counts[name], name), default=None)
-    return written[best] if best else None
 
 
 def good_verdicts(machine: Machine) -> tuple[Verdict, ...]:
@@ -201,7 +181,7 @@ def _has_licence(student: Student, licence: str) -> bool:
 def _find_benchmark(students: Sequence[Student], wish: Wish) -> str | None:
     if wish.benchmark is None:
         asked = require_task(wish.task).benchmarks if wish.task else None
-        return shared_benchmark(students, lambda name: asked is None or asked.search(name) is not None)
+        return shared_benchmark(students, lambda score: asked is None or asked.search(score.benchmark) is not None)
     named = [score.benchmark for student in students for score in student.scores]
     for name in named:
         if same_benchmark(name, wish.benchmark):
@@ -226,7 +206,3 @@ def _notes(sized: Sequence[SizedStudent], wish: Wish, benchmark: str | None) -> 
 
 def _falling(value: float | None) -> tuple[bool, float]:
     return value is None, -(value or 0)
-
-
-def _fold(name: str) -> str:
-    return _PUNCTUATION.sub(" ", name.casefold()).strip()

@@ -12,11 +12,12 @@ from math import log2
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.catalog.licences import why_not_open
+from kdmgr.catalog.retention import same_benchmark, shared_benchmark
 from kdmgr.catalog.students import Grade, Student
 from kdmgr.catalog.tasks import why_task
 from kdmgr.fit.options import RunOptions
 from kdmgr.fit.plan import Verdict
-from kdmgr.services.choosing import USUAL_CONTEXT, good_verdicts, kept_score, pace, require_task, shared_benchmark
+from kdmgr.services.choosing import USUAL_CONTEXT, good_verdicts, kept_score, pace, require_task
 from kdmgr.units import format_bytes, format_count, format_parameters
 
 if TYPE_CHECKING:
@@ -234,11 +235,12 @@ def _describe(sized: SizedStudent, why: str, benchmark: str | None) -> Recommend
 def _choose_benchmark(students: Sequence[Student], task: Task, asked: str | None) -> str | None:
     """One for all: shares of different benchmarks do not compare."""
     from kdmgr.errors import UsageError
-    from kdmgr.services.choosing import same_benchmark
 
     names = [score.benchmark for student in students for score in student.scores if score.retention]
     if asked is None:
-        return shared_benchmark(students, lambda name: bool(task.benchmarks and task.benchmarks.search(name)))
+        return shared_benchmark(
+            students, lambda score: bool(task.benchmarks and task.benchmarks.search(score.benchmark))
+        )
     for name in names:
         if same_benchmark(name, asked):
             return name

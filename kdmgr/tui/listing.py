@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdmgr.catalog.retention import shared_benchmark
 from kdmgr.fit.plan import Verdict
-from kdmgr.services.choosing import kept, pace, shared_benchmark
+from kdmgr.services.choosing import kept, pace
 from kdmgr.services.facets import FIT, FITS, GROUPS, Facet, facets_of
 from kdmgr.tui.plans import size_of, speed_of
 from kdmgr.tui.words import verdict_of

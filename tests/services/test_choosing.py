@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kdmgr.catalog.retention import same_benchmark, shared_benchmark
 from kdmgr.errors import UsageError
-from kdmgr.services.choosing import Chosen, Wish, choose, kept, pace, same_benchmark, shared_benchmark
+from kdmgr.services.choosing import Chosen, Wish, choose, kept, pace
 from kdmgr.units import GIB
 from tests.services.choosing_rig import keep_students, machine, services_in
 
