@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class TransferQueue:
         self._note_end = note_end
         self._items: dict[str, _Item] = {}
         self._changed = asyncio.Event()
+        self.began = datetime.now(UTC).replace(microsecond=0)
+        """When there was nothing in it yet, to the second, as ends are written down."""
 
     def add(self, transfer: Transfer) -> None:
         """Queue it; one of the same model that has not ended is left as it is."""

@@ -86,7 +86,7 @@ def arrange(
 ) -> list[TransferRow]:
     """The queue's first, then what is left over, then the past; nothing twice.
 
-    Of what has ended `since` this run began, the queue still tells more.
+    Of what has ended `since` the queue began, the queue still tells more.
     """
     names = {state.name for state in states}
     return [

@@ -95,6 +95,19 @@ async def test_a_name_that_nobody_publishes(services: FakeServices) -> None:
         assert on.phases == []
 
 
+async def test_what_has_ended_before_the_place_was_opened_is_listed_once(services: FakeServices) -> None:
+    app = KdmgrApp(services)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        services.transfers.add(plan_of("a:1b"))
+        await until(pilot, lambda: "a:1b" in services.scripted.ends)
+        services.scripted.ends["a:1b"].set_exception(KdmgrError("the disk is full"))
+        await until(pilot, lambda: services.transfer_log.newest())
+        await pilot.press("3")
+        await until(pilot, lambda: "1 failed" in screen_text(app))
+        await pilot.pause(0.2)
+        assert "past" not in screen_text(app)
+
+
 async def test_pause_go_on_cancel_and_remove(services: FakeServices) -> None:
     async with transfers(services) as on:
         await on.pull("a:1b")

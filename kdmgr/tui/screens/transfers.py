@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, getters, on, work
@@ -71,7 +70,6 @@ class TransfersScreen(Screen[None]):
     def __init__(self, services: AppServices) -> None:
         super().__init__()
         self.services = services
-        self._since = datetime.now(UTC)
         self._states: tuple[TransferState, ...] = ()
         self._leftovers: tuple[Leftover, ...] = ()
         self._past: tuple[PastTransfer, ...] = ()
@@ -242,7 +240,7 @@ class TransfersScreen(Screen[None]):
             self.reveal(plan.name)
 
     def _show(self) -> None:
-        rows = arrange(self._states, self._leftovers, self._past, self._since)
+        rows = arrange(self._states, self._leftovers, self._past, self.services.transfers.began)
         self.table.display, self.empty.display = bool(rows), not rows
         self.table.show_rows(rows)
         self.listing.border_title = Content(describe_counts(rows))
