@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdmgr.errors import KdmgrError
-from kdmgr.refs import OllamaRef, find_quant, parse_ollama_name
+from kdmgr.refs import ModelRef, find_quant, parse_ollama_name, parse_ref
 from kdmgr.services.library import InstalledModel, Library
 from kdmgr.services.rows import ModelRow
 
 if TYPE_CHECKING:
     from kdmgr.catalog.load import Catalog
     from kdmgr.catalog.match import Match
-    from kdmgr.catalog.students import OllamaTag, Student
+    from kdmgr.catalog.students import Student
     from kdmgr.engines.protocol import EngineListing
     from kdmgr.services.receipts import Receipts
 
@@ -89,7 +89,7 @@ def _catalog_row(student: Student) -> ModelRow:
     return ModelRow(
         key=f"catalog/{student.id}",
         name=student.name,
-        ref=_catalog_ref(tag),
+        ref=_catalog_ref(student),
         origin="catalog",
         size_bytes=tag.size_bytes if tag else None,
         parameters=student.parameters,
@@ -99,8 +99,12 @@ def _catalog_row(student: Student) -> ModelRow:
     )
 
 
-def _catalog_ref(tag: OllamaTag | None) -> OllamaRef | None:
-    return parse_ollama_name(tag.tag) if tag else None
+def _catalog_ref(student: Student) -> ModelRef | None:
+    """What it is pulled by: a tag of Ollama's library, else a repository with GGUF files."""
+    from kdmgr.services.sizing import pull_name
+
+    name = pull_name(student)
+    return parse_ref(name) if name else None
 
 
 def server_row(listing: EngineListing, catalog: Catalog) -> ModelRow:

@@ -65,4 +65,4 @@ def describe_welcome(engines: str) -> str:
 
 def describe_missing(row: ModelRow) -> str:
     """How a student that cannot be pulled can be had."""
-    return f"Nobody is known to publish {one_line(row.name)}: press i to import a GGUF file of it."
+    return f"No file of {one_line(row.name)} is listed that could be pulled: press i to import a GGUF file of it."

@@ -20,6 +20,7 @@ from kdmgr.services.app import Services
 from kdmgr.services.learning import machine_key
 from kdmgr.services.size_estimates import Basis, estimate
 from kdmgr.services.sizing import Sizer
+from kdmgr.services.students import catalog_rows
 from kdmgr.units import GIB
 from tests.services.choosing_rig import machine, services_in
 from tests.support.shapes import shape
@@ -198,3 +199,12 @@ def test_a_listed_size_tells_a_quant_that_no_tag_names(tmp_path: Path) -> None:
     sized = Sizer(services, machine(12), OPTIONS).size(get(services, "deepscaler-1.5b"))
     assert (sized.quant, sized.basis) == ("F16", Basis.SHAPE), "3.6 GB for 1.5B parameters"
     assert sized.size_bytes == pytest.approx(3_600_000_000, rel=0.02)
+
+
+def test_a_row_of_the_catalog_is_pulled_by_its_tag_or_else_its_repository(tmp_path: Path) -> None:
+    services = services_in(tmp_path)
+    rows = {row.match.student.id: row.ref for row in catalog_rows(services.catalog, []) if row.match}
+    assert str(rows[R1_7B]) == "deepseek-r1:7b"
+    assert str(rows["acereason-nemotron-14b"]) == "hf.co/bartowski/nvidia_AceReason-Nemotron-14B-GGUF"
+    for student in services.catalog:
+        assert (rows[student.id] is None) is not bool(student.ollama or student.gguf_repos), student.id
