@@ -92,11 +92,6 @@ def usable_devices(machine: Machine) -> tuple[Device, ...]:
     return tuple(device for device in found if not device.unified) or found
 
 
-def choose_device(machine: Machine) -> Device | None:
-    """The device with most free memory; None on a machine without one."""
-    return max(usable_devices(machine), key=lambda device: device.free_bytes, default=None)
-
-
 def budget(device: Device) -> int:
     """Bytes that the engine's buffers may take on `device`: what is free, without the driver's context."""
     return max(device.free_bytes - (device_overhead(device).size or 0), 0)

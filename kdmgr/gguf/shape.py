@@ -36,8 +36,6 @@ class Experts:
     n_expert: int
     n_expert_used: int
     n_ff: int
-    n_ff_shared: int
-    """Of the experts that every token passes; 0 without any."""
     n_group: int = 0
     n_group_used: int = 0
     """Experts may come in groups, of which a token is sent to the best few only; 0: they do not."""
@@ -157,12 +155,10 @@ def _read_experts(keys: Keys, n_layer: int) -> Experts | None:
         return None
     widths = keys.per_layer("expert_feed_forward_length", n_layer) or keys.per_layer("feed_forward_length", n_layer)
     n_ff = max(widths or (0,))
-    shared = keys.integer("expert_shared_feed_forward_length") or (keys.integer("expert_shared_count") or 0) * n_ff
     return Experts(
         n_expert=n_expert,
         n_expert_used=min(used, n_expert),
         n_ff=n_ff,
-        n_ff_shared=shared,
         n_group=keys.integer("expert_group_count") or 0,
         n_group_used=keys.integer("expert_group_used_count") or 0,
         normalises=keys.number("expert_weights_norm") == 1,

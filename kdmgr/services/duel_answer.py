@@ -38,12 +38,6 @@ class DuelAnswer:
         """Its tokens, for comparing."""
         return TokenStream(self.tokens, self.ends, self.output)
 
-    @property
-    def tells_all(self) -> bool:
-        """Whether the engine told the probabilities of every token."""
-        n_output = self.stats.n_output if self.stats else None
-        return n_output is not None and len(self.tokens) >= n_output - 1
-
     def _add(self, delta: ChatDelta) -> None:
         self.thinking += delta.thinking
         self.text += delta.text

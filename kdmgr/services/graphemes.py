@@ -22,13 +22,6 @@ def cut_before(text: str, at: int) -> int:
     return at
 
 
-def cut_after(text: str, at: int) -> int:
-    """The first place from `at` on where a character begins, or the text ends."""
-    while 0 < at < len(text) and not _begins(text, at):
-        at += 1
-    return min(at, len(text))
-
-
 def _begins(text: str, at: int) -> bool:
     before, char = text[at - 1], text[at]
     if char.isascii():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdmgr.errors import KdmgrError, UsageError
 from kdmgr.services.hosts import DEFAULT
-from kdmgr.services.library import OLLAMA, OWN
+from kdmgr.services.library import OLLAMA
 from kdmgr.services.rows import ModelRow
 from kdmgr.services.stock import SERVER, matches
 from kdmgr.services.students import installed_row, server_row
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kdmgr.engines.protocol import EngineListing
     from kdmgr.services.app import Services
 
-STORES = (OWN, OLLAMA, SERVER)
 ASIDE_S, REQUIRED_S = 0.8, 10.0
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 

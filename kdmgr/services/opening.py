@@ -82,11 +82,6 @@ def _choose_template(opened: OpenedModel) -> tuple[str | None, tuple[str, ...]]:
     return "", ("no chat template is known for this model: it completes the text you type, it does not chat",)
 
 
-def is_local(ref: ModelRef) -> bool:
-    """Whether only a file can be meant, so that no server could have it."""
-    return isinstance(ref, FileRef)
-
-
 def server_name(ref: ModelRef) -> str | None:
     """The name by which a server may know `ref`."""
     return str(ref) if isinstance(ref, OllamaRef | HubRef) else None

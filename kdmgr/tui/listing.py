@@ -52,11 +52,6 @@ class View:
         """With the facet, or without it."""
         return replace(self, facets=self.facets ^ {facet})
 
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether some rows may be hidden."""
-        return bool(self.query.strip() or self.installed_only or self.facets)
-
 
 def merge(disk: Sequence[ModelRow], server: Sequence[ModelRow], *, same_disk: bool = True) -> list[ModelRow]:
     """One row for each model: a server's list holds what stands in Ollama's store, and what the catalog knows.
