@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual._styles_cache import StylesCache
 from textual.pilot import Pilot
 from textual.widgets import Collapsible, Markdown
 
@@ -410,3 +412,24 @@ async def test_no_timer_runs_between_answers() -> None:
         await on.ask("hello")
         assert on.screen._clock is None
         assert not on.screen.box.cursor_blink
+
+
+async def test_conversations_that_were_left_are_forgotten() -> None:
+    script = [*pieces("- one\n- two\n\n```python\nprint('three')\n```\n"), stats()]
+    async with chatting(*[Script(script) for _ in range(8)]) as on:
+        n_kept = []
+        for _ in range(4):
+            await on.ask("list three")
+            await on.ask("list them again")
+            n_kept.append(count_drawn())
+            on.screen.chat.begin_anew()
+            await until(on.pilot, lambda: not on.screen.query(Answer))
+            await on.pilot.pause()
+        assert n_kept[0] > 20
+        assert n_kept[3] == n_kept[2] == n_kept[1]
+
+
+def count_drawn() -> int:
+    """Widgets whose lines are kept."""
+    gc.collect()
+    return sum(isinstance(one, StylesCache) for one in gc.get_objects())

@@ -9,7 +9,7 @@ from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
-from textual.widgets import Footer, Markdown
+from textual.widgets import Markdown
 
 from kdmgr.services.live_entries import LiveTurn, Phase
 from kdmgr.services.token_guess import guess_tokens
@@ -20,6 +20,7 @@ from kdmgr.tui.widgets.chat_input import ChatInput
 from kdmgr.tui.widgets.chat_title import ChatTitle
 from kdmgr.tui.widgets.conversation import Conversation
 from kdmgr.tui.widgets.drawn import MUTED
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.read_out import ReadOut
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.widgets.turns import Question
@@ -82,7 +83,7 @@ class ChatScreen(ChatActions):
         yield Conversation(self.chat, self.asked.row if self.asked else None)
         yield ReadOut()
         yield ChatInput()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Follow the chat from now on."""

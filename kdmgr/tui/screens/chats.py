@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from kdmgr.errors import KdmgrError
 from kdmgr.history.chat_records import ChatRecord
@@ -20,6 +20,7 @@ from kdmgr.tui.chat_rows import ChatRow, arrange_chats
 from kdmgr.tui.messages import SavedChatsFound
 from kdmgr.tui.widgets.chat_table import ChatTable
 from kdmgr.tui.widgets.filter_input import FilterInput
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
 
@@ -91,7 +92,7 @@ class ChatsScreen(Screen[None]):
             yield FilterInput(placeholder="search in all that was said …")
             yield ChatTable()
             yield Static(id="empty", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Paint first, read later."""

@@ -14,7 +14,6 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 from textual.worker import Worker
 
 from kdmgr.errors import KdmgrError
@@ -38,6 +37,7 @@ from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.duel_pane import DuelPane
 from kdmgr.tui.widgets.duel_title import DuelTitle
 from kdmgr.tui.widgets.facts import Fact, Facts
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
 
@@ -107,7 +107,7 @@ class DuelScreen(Screen[None]):
             yield DuelPane(Side.RIGHT, self._asked.right.name)
         yield Facts(label_width=_LABEL_WIDTH)
         yield ChatInput()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Paint first, then open both."""

@@ -14,7 +14,7 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Button, Footer, Input, Label, Static
+from textual.widgets import Button, Input, Label, Static
 from textual.worker import get_current_worker
 
 from kdmgr.errors import KdmgrError
@@ -30,6 +30,7 @@ from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Fact, Facts
 from kdmgr.tui.widgets.file_picker import FilePicker
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.modelfile_editor import ModelfileEditor
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
@@ -116,7 +117,7 @@ class ImportScreen(Screen[ImportTransfer | None]):
                 with Horizontal(id="go-line"):
                     yield Button("Import (Ctrl+S)", id="go", variant="primary", compact=True, disabled=True)
                     yield Button("Leave (Esc)", id="leave", compact=True)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin with the file."""

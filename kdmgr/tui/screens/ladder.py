@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from kdmgr.errors import KdmgrError
@@ -21,6 +21,7 @@ from kdmgr.tui.messages_students import LadderBuilt
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.context_slider import ContextSlider, step_from
 from kdmgr.tui.widgets.drawn import MUTED
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
 
@@ -89,7 +90,7 @@ class LadderScreen(Screen[str]):
             yield Static(id="ladder-columns", markup=False)
             yield OptionList(id="rungs", markup=False)
             yield Static(id="ladder-about", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Painted at once; computed in a worker."""

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer
 
 from kdmgr.errors import KdmgrError
 from kdmgr.services.load_history import describe_learning
@@ -31,6 +30,7 @@ from kdmgr.tui.messages import HostChanged
 from kdmgr.tui.messages_machine import HistoryRead, HostsChecked, LoadedSeen, Sampled
 from kdmgr.tui.screens.watching import WatchingScreen
 from kdmgr.tui.widgets.device_view import DeviceView
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.keyed_table import KeyedTable
 from kdmgr.tui.widgets.machine_tables import Asked, HostsTable, LoadedTable, TablePanel, loads_table
 from kdmgr.tui.widgets.top_line import TopLine
@@ -86,7 +86,7 @@ class MachineScreen(WatchingScreen):
                 yield TablePanel(LoadedTable(), "loaded", "asking the server …", id="loaded")
                 yield TablePanel(HostsTable(), "servers", "", id="hosts")
                 yield TablePanel(loads_table(), "predicted against actual", "reading the history …", id="loads")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Paint first, ask later."""

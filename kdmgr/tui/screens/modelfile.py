@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from kdmgr.errors import KdmgrError
@@ -18,6 +18,7 @@ from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.screens.review import ReviewScreen
 from kdmgr.tui.transfer_messages import ModelsChanged
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.modelfile_editor import ModelfileEditor
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
@@ -60,7 +61,7 @@ class ModelfileScreen(Screen[bool]):
         yield TopLine("students")
         yield ModelfileEditor(self._services)
         yield Static("reading …", id="status", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Ask for the text."""

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from kdmgr.errors import KdmgrError, UsageError
 from kdmgr.services.preferences import KEY_PREFIX
@@ -19,6 +19,7 @@ from kdmgr.tui.messages import SettingChanged
 from kdmgr.tui.screens.form import Field, FormScreen
 from kdmgr.tui.screens.help import describe_keys
 from kdmgr.tui.widgets.facts import Fact, Facts
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.keyed_table import Cell, KeyedTable, Line
 from kdmgr.tui.widgets.setting_tables import KeysTable, SettingAsked, SettingsTable
 from kdmgr.tui.widgets.top_line import TopLine
@@ -65,7 +66,7 @@ class SettingsScreen(Screen[None]):
                 panel.border_title = "keys"
                 yield KeysTable()
                 yield Static(id="key-note", classes="note", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Everything is at hand."""

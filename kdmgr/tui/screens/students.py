@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.facet_words import Option, list_options
@@ -22,6 +22,7 @@ from kdmgr.tui.students_state import read_choice, read_text, read_view, view_val
 from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.student_table import StudentTable
 from kdmgr.tui.widgets.top_line import TopLine
 
@@ -85,7 +86,7 @@ class StudentsScreen(LeadingScreen):
                 yield StudentTable(self._look)
                 yield Static(id="empty", markup=False)
             yield DetailPanel()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Paint first, ask later."""

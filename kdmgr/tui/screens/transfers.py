@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from kdmgr.errors import KdmgrError
 from kdmgr.services.leftovers import Leftover
@@ -21,6 +21,7 @@ from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.screens.pull import PullScreen
 from kdmgr.tui.transfer_messages import EarlierFound, ModelShown, TransfersChanged
 from kdmgr.tui.transfer_rows import arrange, describe_counts
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.widgets.transfer_panel import TransferPanel
 from kdmgr.tui.widgets.transfer_table import TransferTable
@@ -84,7 +85,7 @@ class TransfersScreen(Screen[None]):
                 yield TransferTable()
                 yield Static(_EMPTY, id="empty", markup=False)
             yield TransferPanel()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Paint first, look at the disk later."""

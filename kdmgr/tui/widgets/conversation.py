@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual._styles_cache import StylesCache
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Collapsible
@@ -40,6 +41,10 @@ class Conversation(VerticalScroll, can_focus=False):
         self._earlier.display = False
         self.anchor()
 
+    def on_unmount(self) -> None:
+        """Nothing of it is kept."""
+        _forget_drawn()
+
     async def sync(self) -> None:
         """Bring the widgets in step with the entries."""
         entries = self._chat.entries
@@ -48,6 +53,8 @@ class Conversation(VerticalScroll, can_focus=False):
         gone = [entry for entry in self._shown if entry not in entries]
         for widget in [widget for entry in gone for widget in self._shown.pop(entry)]:
             await widget.remove()
+        if gone:
+            _forget_drawn()
         if not self._shown:
             self._first = max(len(entries) - _PAGE, 0)
         self._first = min(self._first, len(entries))
@@ -122,3 +129,11 @@ class Conversation(VerticalScroll, can_focus=False):
 
 def _make(entry: LiveTurn | Notice) -> list[Widget]:
     return [Question(entry), Answer(entry)] if isinstance(entry, LiveTurn) else [Note(entry)]
+
+
+def _forget_drawn() -> None:
+    """Let go of the lines of widgets that are gone.
+
+    Textual 8.2 keeps a method's results by its object, so what a thousand widgets drew last is never freed.
+    """
+    StylesCache.get_inner_outer.cache_clear()
