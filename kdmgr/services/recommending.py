@@ -1,23 +1,32 @@
 """Which student to take for a task on a machine: one criterion after the other, never mixed into a score.
 
-A later criterion decides only between students that are alike in all before it, so each place in the list has one
-reason, which can be said and checked. `CRITERIA` is the rule, in words and in code.
+Each place in the list has one reason, which can be said and checked. `CRITERIA` is the rule in words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log2
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.catalog.licences import why_not_open
 from kdmgr.catalog.retention import same_benchmark, shared_benchmark
-from kdmgr.catalog.students import Grade, Student
+from kdmgr.catalog.students import Student
 from kdmgr.catalog.tasks import why_task
 from kdmgr.fit.options import RunOptions
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.choosing import USUAL_CONTEXT, good_verdicts, kept_score, pace, require_task
+from kdmgr.services.ranking import (
+    READING_TOK_S,
+    Standing,
+    by_evidence,
+    by_fit,
+    by_kept,
+    by_pace,
+    by_size,
+    by_speed,
+    order_of,
+)
 from kdmgr.units import format_bytes, format_count, format_parameters
 
 if TYPE_CHECKING:
@@ -26,9 +35,6 @@ if TYPE_CHECKING:
     from kdmgr.fit.machine import Machine
     from kdmgr.services.app import Services
     from kdmgr.services.size_estimates import SizedStudent
-
-_VERDICTS = (Verdict.FITS, Verdict.TIGHT, Verdict.PARTIAL, Verdict.CPU)
-_GRADES = (Grade.DOCUMENTED, Grade.CLAIMED, Grade.UNVERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,12 @@ class Recommended:
     ahead: str | None = None
     """What puts it before the next; None for the last."""
 
+    @property
+    def standing(self) -> Standing:
+        """What the rule looks at."""
+        kept = self.score.retention if self.score else None
+        return Standing(self.sized.student, self.sized.verdict, self.sized.speed, kept)
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -91,18 +103,9 @@ class Criterion:
 
     name: str
     words: str
-    key: Callable[[Recommended], Any]
+    key: Callable[[Standing], Any]
     """What to sort by, the smallest first."""
     describe: Callable[[Recommended], str]
-
-
-def _kept(one: Recommended) -> float | None:
-    return one.score.retention if one.score else None
-
-
-def _size_class(parameters: int | None) -> int:
-    """Two more for each doubling: what is published is rounded, and 14.8B is no other class than 14B."""
-    return round(2 * log2(parameters / 1e6)) if parameters else -1
 
 
 def _describe_kept(one: Recommended) -> str:
@@ -131,35 +134,48 @@ def _describe_speed(one: Recommended) -> str:
     return f"{speed.decode_tok_s:.0f} tok/s ({speed.grade})"
 
 
+def _describe_pace(one: Recommended) -> str:
+    tok_s = pace(one.sized.speed)
+    if tok_s is None:
+        return "unknown"
+    return f"{'as fast as' if tok_s >= READING_TOK_S else 'slower than'} one reads"
+
+
 CRITERIA = (
     Criterion(
         "fit",
         "all on the GPUs with the margin, then without it, then (asked for) in part; without a GPU, in host memory",
-        lambda one: _VERDICTS.index(one.sized.verdict),
+        by_fit,
         _describe_fit,
+    ),
+    Criterion(
+        "pace",
+        f"that it can answer as fast as one reads, {READING_TOK_S:g} tok/s; those that cannot last",
+        by_pace,
+        _describe_pace,
     ),
     Criterion(
         "evidence",
         "that it is a student, of whom and how: documented, then claimed, then unverified; the undisputed first",
-        lambda one: (_GRADES.index(one.sized.student.lineage.grade), one.sized.student.lineage.disputed is not None),
+        by_evidence,
         lambda one: one.sized.student.lineage.standing,
     ),
     Criterion(
         "size",
         "more parameters, in steps of half a doubling: a guess at quality and no measurement",
-        lambda one: -_size_class(one.sized.student.parameters),
+        by_size,
         lambda one: f"{format_parameters(one.sized.student.parameters)} parameters",
     ),
     Criterion(
         "kept",
         "its share of its own teacher's score on one benchmark of the task, both from one source; the unmeasured last",
-        lambda one: (_kept(one) is None, -(_kept(one) or 0)),
+        by_kept,
         _describe_kept,
     ),
     Criterion(
         "speed",
         "the faster one: measured here, else predicted, else bound by the memory's bandwidth",
-        lambda one: -(pace(one.sized.speed) or 0),
+        by_speed,
         _describe_speed,
     ),
 )
@@ -211,7 +227,7 @@ def _answer(
 
 def rank(found: Sequence[Recommended]) -> tuple[Recommended, ...]:
     """In the order of the rule, each with what puts it before the next."""
-    ordered = sorted(found, key=lambda one: (*(criterion.key(one) for criterion in CRITERIA), one.sized.student.id))
+    ordered = sorted(found, key=lambda one: (*order_of(one.standing), one.sized.student.id))
     nexts = [*ordered, None][1:]
     return tuple(replace(one, ahead=_compare(one, after)) for one, after in zip(ordered, nexts, strict=True))
 
@@ -221,7 +237,7 @@ def _compare(one: Recommended, after: Recommended | None) -> str | None:
     if after is None:
         return None
     for criterion in CRITERIA:
-        if criterion.key(one) != criterion.key(after):
+        if criterion.key(one.standing) != criterion.key(after.standing):
             return f"{criterion.name}: {criterion.describe(one)}; the next: {criterion.describe(after)}"
     return "nothing but its name: the next is its equal by this rule"
 

@@ -119,7 +119,7 @@ def test_recommend_explains_the_rule(cli: Cli, capsys: pytest.CaptureFixture[str
     assert "acereason-nemotron-14b: its licence is not open" in shown
     with pytest.raises(SystemExit):
         cli("recommend", "--help")
-    assert "4. kept: its share of its own teacher's score on one benchmark" in capsys.readouterr().out
+    assert "5. kept: its share of its own teacher's score on one benchmark" in capsys.readouterr().out
 
 
 def test_recommend_can_read_headers_and_plans_then(
@@ -155,10 +155,10 @@ def test_recommend_can_read_headers_and_plans_then(
 
 def test_recommend_as_json(cli: Cli) -> None:
     body = json.loads(cli("recommend", "reasoning", *GPU, "--json", "-c", "16k").out)
-    assert (body["task"], body["n_ctx"], len(body["recommended"]), len(body["rule"])) == ("reasoning", 16384, 5, 5)
+    assert (body["task"], body["n_ctx"], len(body["recommended"]), len(body["rule"])) == ("reasoning", 16384, 5, 6)
     first = body["recommended"][0]
     assert (first["rank"], first["student"]["fit"]["verdict"]) == (1, "fits")
-    assert set(first["reasons"]) == {"fit", "evidence", "kept", "size", "speed"}
+    assert set(first["reasons"]) == {"fit", "pace", "evidence", "kept", "size", "speed"}
     assert first["ahead_of_next"]
     assert all(left["reason"] for left in body["left_out"])
 

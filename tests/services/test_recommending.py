@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from kdmgr.errors import UsageError
 from kdmgr.fit.machine import Machine
-from kdmgr.services.recommending import CRITERIA, Need, Recommendation, describe_rule, recommend_students
+from kdmgr.services.ranking import RULE, by_pace
+from kdmgr.services.recommending import CRITERIA, Need, Recommendation, describe_rule, rank, recommend_students
 from kdmgr.units import GIB
 from tests.services.choosing_rig import keep_students, machine, services_in
 
@@ -76,8 +78,6 @@ def test_each_criterion_decides_where_all_before_it_are_alike(
     answer = recommend(tmp_path, Need("code", benchmark="HumanEval"))
     ours = [one for one in answer.students if one.sized.student.id in ("better-a", "worse-b")]
     assert [one.sized.student.id for one in ours] == ["better-a", "worse-b"]
-    from kdmgr.services.recommending import rank
-
     first = rank(ours)[0]
     assert (first.ahead or "").startswith(criterion)
     assert found in (first.ahead or "")
@@ -101,7 +101,7 @@ def test_the_shipped_catalog_is_ranked_by_the_rule(tmp_path: Path) -> None:
         answer = recommend(tmp_path, Need(task, n_ctx))
         assert answer.students, task
         for one, after in pairwise(answer.students):
-            keys = [[criterion.key(each) for criterion in CRITERIA] for each in (one, after)]
+            keys = [[criterion.key(each.standing) for criterion in CRITERIA] for each in (one, after)]
             assert keys[0] <= keys[1]
         assert len(answer.students) + len(answer.left_out) + answer.n_without_task == 136
 
@@ -156,6 +156,20 @@ def test_without_a_gpu_the_hosts_memory_counts(tmp_path: Path) -> None:
     answer = recommend(tmp_path, Need("chat"), machine(host_gib=8))
     assert ids(answer)
     assert all((one.sized.memory_bytes or 0) <= 8 * GIB for one in answer.students)
+
+
+def test_what_cannot_keep_up_with_a_reader_comes_last(tmp_path: Path) -> None:
+    slow = replace(machine(host_gib=64), host=replace(machine(host_gib=64).host, bandwidth=20 * GIB))
+    answer = recommend(tmp_path, Need("chat"), slow)
+    paces = [by_pace(one.standing) for one in answer.students]
+    assert paces == sorted(paces)
+    assert set(paces) == {0, 2}
+    last = next(one for one in reversed(answer.students) if by_pace(one.standing) == 0)
+    assert (last.ahead or "").startswith("pace: as fast as one reads; the next: ")
+
+
+def test_the_rule_is_applied_as_it_is_written() -> None:
+    assert tuple(criterion.key for criterion in CRITERIA) == RULE
 
 
 def test_the_rule_is_written_down_as_it_is_applied() -> None:
