@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
 from kdmgr.tui.messages import ChatAsked, HostChanged, MachineFound
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.messages_machine import Sampled
+from kdmgr.tui.messages_students import SizingDone
 from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.remembering import RememberingApp
@@ -153,8 +155,15 @@ class KdmgrApp(RememberingApp):
         if isinstance(self.screen, StudentsScreen):
             self.screen.reveal_name(message.name)
 
+    @on(SizingDone)
+    def _spare_living(self) -> None:
+        """The rows stay: a search among all of them for garbage, every few seconds, is a pause that is felt."""
+        if not gc.get_freeze_count():
+            gc.freeze()
+
     async def on_unmount(self) -> None:
         """Stop what runs: what was said is saved, and what has come is kept."""
+        gc.unfreeze()
         await self.chats.close_all()
         await self.services.transfers.close()
 

@@ -19,13 +19,12 @@ _FIRST_STEPS = """\
   i   import a GGUF file you have"""
 
 
-def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View, n_marked: int = 0) -> str:
+def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_marked: int = 0) -> str:
     """The title of the table: how many there are, how many are selected, and in which order."""
-    n_installed = sum(row.installed for row in rows)
     counts = f"{n_installed or 'none'} installed"
-    if len(rows) > n_installed:
-        counts += " only" if view.installed_only else f", {len(rows) - n_installed} in the catalog"
-    found = f" · {len(shown)} match" if view.query.strip() or view.facets else ""
+    if n_rows > n_installed:
+        counts += " only" if view.installed_only else f", {n_rows - n_installed} in the catalog"
+    found = f" · {n_shown} match" if view.query.strip() or view.facets else ""
     marked = f" · {n_marked} selected" if n_marked else ""
     return f"{counts}{found}{marked} · by {view.sort}"
 

@@ -162,7 +162,7 @@ class JudgingScreen(AssessingScreen):
         judged = self.plans.judge(row)
         with self.app.batch_update():
             self.panel.show_row(row, judged, machine)
-            self.panel.actions.show(self._list_actions(row))
+            self.panel.actions.show_actions(self._list_actions(row))
             self._ask_story(row, judged)
 
     def _ask_story(self, row: ModelRow, judged: Judged) -> None:
@@ -171,7 +171,7 @@ class JudgingScreen(AssessingScreen):
         if machine is None or asked == self._story_of:
             return
         if self._story_of[0] != row.key:
-            self.panel.show_story(row, None, None)
+            self.panel.await_story()
         self._story_of = asked
         self.tell_story(self.plans.version, row, report_of(judged), machine, self.plans.options)
 
@@ -179,7 +179,8 @@ class JudgingScreen(AssessingScreen):
     def _show_story(self, message: StoryTold) -> None:
         row = self.table.selected
         if row is not None and row.key == message.key and message.version == self.plans.version:
-            self.panel.show_story(row, message.story, report_of(self.plans.judge(row)))
+            with self.app.batch_update():
+                self.panel.show_story(row, message.story, report_of(self.plans.judge(row)))
 
     def _list_actions(self, row: ModelRow) -> list[tuple[str, str, str]]:
         """Key, label and action of what can be done with this model."""

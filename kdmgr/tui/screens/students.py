@@ -123,6 +123,7 @@ class StudentsScreen(LeadingScreen):
         )
         self.arranged.set_rows(self._rows)
         self._by_key = {row.key: row for row in self._rows}
+        self.table.redraw()
         self.show_rows()
         self._show_welcome()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
@@ -267,16 +268,21 @@ class StudentsScreen(LeadingScreen):
 
     def show_rows(self) -> None:
         """The rows of the view, in its order."""
+        benchmark = self.arranged.benchmark
         shown = self.arranged.arrange(self.view)
+        if self.arranged.benchmark != benchmark:
+            self.table.redraw()
         self.table.show_rows(shown)
         self._select_left()
         self.table.display = bool(shown)
         self.empty.display = not shown
-        self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
+        if not shown:
+            self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
         self._show_counts()
 
     def _show_counts(self) -> None:
-        title = describe_counts(self.rows, self.table.rows, self.view, len(self.table.marked))
+        n_marked = len(self.table.marked)
+        title = describe_counts(len(self.rows), self.arranged.n_installed, self.table.row_count, self.view, n_marked)
         self.listing.border_title = Content(title)
         self.listing.border_subtitle = Content(describe_benchmark(self.arranged.benchmark))
 

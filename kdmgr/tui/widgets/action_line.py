@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.content import Content
-from textual.widgets import Static
+
+from kdmgr.tui.widgets.passage import Passage
 
 KEYS = ("p", "c", "l", "e", "u", "d")
 """Those that are about a model, in this order; the screen says which of them it has."""
@@ -13,11 +14,11 @@ FOR_INSTALLED = ("c", "e", "u", "d")
 FOR_OTHERS = ("p",)
 
 
-class ActionLine(Static):
+class ActionLine(Passage):
     """Words with their keys; a click does what the key does."""
 
-    def show(self, actions: Sequence[tuple[str, str, str]]) -> None:
+    def show_actions(self, actions: Sequence[tuple[str, str, str]]) -> None:
         """Draw key, label and action of each."""
         # The only place with markup: keys, labels and actions are our own, never a model's.
         parts = [f"[@click={action}][bold $accent]{key}[/]\u00a0{label}[/]" for key, label, action in actions]
-        self.update(Content.from_markup("   ".join(parts)))
+        self.show(Content.from_markup("   ".join(parts)))

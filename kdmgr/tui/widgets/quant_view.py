@@ -26,7 +26,7 @@ class QuantView(Drawn):
     def show(self, rungs: Sequence[QuantRung], basis: str | None) -> None:
         """Draw these, and what their figures follow from."""
         self._rungs, self._basis = tuple(rungs), basis
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """A head, the quants, and the basis."""

@@ -25,7 +25,7 @@ class RetentionView(Drawn):
     def show(self, retention: Sequence[Retention], notes: Sequence[str]) -> None:
         """Draw these, and how to read them."""
         self._retention, self._notes = tuple(retention), tuple(notes)
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """The benchmarks, then the notes."""

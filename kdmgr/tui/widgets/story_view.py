@@ -35,6 +35,7 @@ class StoryView(VerticalGroup):
 
     def show(self, story: StudentStory | None, quant: str | None, report: FitReport | None) -> None:
         """Tell it; `quant` is that of the file at hand, `report` its plan."""
+        self.visible = True
         found = {"quants": False, "lineage": False, "kept": False, "teacher": False}
         if story is not None:
             lineage = story.lineage
