@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
@@ -17,10 +17,8 @@ from kdmgr.tui.messages import ChatAsked, HostChanged, MachineFound
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.messages_machine import Sampled
 from kdmgr.tui.messages_students import SizingDone
-from kdmgr.tui.open_chats import OpenChats
 from kdmgr.tui.places import HOME, PLACES, place_key
 from kdmgr.tui.remembering import RememberingApp
-from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import next_theme
 from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
@@ -36,8 +34,8 @@ if TYPE_CHECKING:
 
     from kdmgr.fit.machine import Machine
     from kdmgr.services.import_transfer import ImportTransfer
+    from kdmgr.tui.open_chats import OpenChats
     from kdmgr.tui.ports import AppServices
-    from kdmgr.tui.screens.help import Section
 
 
 def place_bindings() -> Iterator[Binding]:
@@ -53,7 +51,7 @@ class KdmgrApp(RememberingApp):
     """kdmgr in a terminal. Paints before it asks for anything."""
 
     TITLE = "kdmgr"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = ["app.tcss", "screens/students.tcss"]  # noqa: RUF012  (parsed once, before its screen would have it so)
     COMMANDS = {KeyCommands, ModelCommands, PlaceCommands}  # noqa: RUF012  (Textual types it as a class's already)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual types it as an instance's)
     BINDINGS: ClassVar[list[BindingType]] = identify(
@@ -77,20 +75,26 @@ class KdmgrApp(RememberingApp):
     )
 
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
+        # Textual opens this one first: begun elsewhere, it would lay out an empty screen and parse all sheets again.
+        modes = tuple(place.mode for place in PLACES)
+        self.DEFAULT_MODE = services.ui_state.text("app", "place", modes) or HOME  # type: ignore[misc]
         super().__init__(services, theme=theme)
-        self.chats = OpenChats(self)
         self._badges: dict[str, str] = {}
         self._machine: Machine | None = None
         for place in PLACES:
             self.add_mode(place.mode, partial(place.open, services))
 
+    @cached_property
+    def chats(self) -> OpenChats:
+        """The chats that are open."""
+        from kdmgr.tui.open_chats import OpenChats
+
+        return OpenChats(self)
+
     async def on_mount(self) -> None:
-        """Begin where it was left."""
-        modes = tuple(place.mode for place in PLACES)
-        place = self.services.ui_state.text("app", "place", modes) or HOME
-        await self.switch_mode(place)
-        self.follow_transfers()
-        if place != HOME:  # that one looks for itself
+        """Paint first, ask later."""
+        self.call_after_refresh(self.follow_transfers)
+        if self.current_mode != HOME:  # that one looks for itself
             self.call_after_refresh(self.find_machine)
 
     @work(thread=True, exclusive=True, group="machine")
@@ -164,7 +168,8 @@ class KdmgrApp(RememberingApp):
     async def on_unmount(self) -> None:
         """Stop what runs: what was said is saved, and what has come is kept."""
         gc.unfreeze()
-        await self.chats.close_all()
+        if "chats" in self.__dict__:
+            await self.chats.close_all()
         await self.services.transfers.close()
 
     @on(TopLine.Chosen)
@@ -222,6 +227,7 @@ class KdmgrApp(RememberingApp):
 
     def action_help(self) -> None:
         """All keys of all screens."""
+        from kdmgr.tui.help_sections import help_sections
         from kdmgr.tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
@@ -243,50 +249,10 @@ class KdmgrApp(RememberingApp):
         """Sentences about what leaving would stop."""
         from kdmgr.tui.screens.duel import DuelScreen
 
-        n_streaming = len(self.chats.streaming)
+        n_streaming = len(self.chats.streaming) if "chats" in self.__dict__ else 0
         sentences = ["An answer is still streaming."] if n_streaming == 1 else []
         sentences += [f"{n_streaming} answers are still streaming."] if n_streaming > 1 else []
         if any(isinstance(screen, DuelScreen) and screen.streaming for screen in self.open_screens()):
             sentences.append("A duel is under way.")
         transfers = describe_running(self.services.transfers.states())
         return " ".join([*sentences, transfers] if transfers else sentences)
-
-
-def help_sections() -> tuple[Section, ...]:
-    """What the help lists, by where the keys work."""
-    from kdmgr.tui.screens.chats import ChatsScreen
-    from kdmgr.tui.screens.duel import DuelScreen
-    from kdmgr.tui.screens.facets import FacetsScreen
-    from kdmgr.tui.screens.help import Section
-    from kdmgr.tui.screens.import_ import ImportScreen
-    from kdmgr.tui.screens.ladder import LadderScreen
-    from kdmgr.tui.screens.machine import MachineScreen
-    from kdmgr.tui.screens.modelfile import ModelfileScreen
-    from kdmgr.tui.screens.settings import SettingsScreen
-    from kdmgr.tui.screens.transfers import TransfersScreen
-    from kdmgr.tui.widgets.chat_input import ChatInput
-    from kdmgr.tui.widgets.chat_table import ChatTable
-    from kdmgr.tui.widgets.file_picker import GgufTree
-    from kdmgr.tui.widgets.filter_input import FilterInput
-    from kdmgr.tui.widgets.keyed_table import KeyedTable
-    from kdmgr.tui.widgets.machine_tables import HostsTable, LoadedTable
-    from kdmgr.tui.widgets.modelfile_area import ModelfileArea
-    from kdmgr.tui.widgets.setting_tables import KeysTable, SettingsTable
-    from kdmgr.tui.widgets.student_table import StudentTable
-    from kdmgr.tui.widgets.transfer_table import TransferTable
-
-    return (
-        Section("Students", (StudentTable, StudentsScreen)),
-        Section("In the filter", (FilterInput,)),
-        Section("In the facets", (FacetsScreen,)),
-        Section("Ladder", (LadderScreen,)),
-        Section("Chats", (ChatTable, ChatsScreen)),
-        Section("In a chat", (ChatInput, ChatScreen)),
-        Section("Duel", (DuelScreen,)),
-        Section("Transfers", (TransferTable, TransfersScreen)),
-        Section("Import", (GgufTree, ImportScreen)),
-        Section("Modelfile", (ModelfileArea, ModelfileScreen)),
-        Section("Machine", (LoadedTable, HostsTable, MachineScreen, KeyedTable)),
-        Section("Settings", (SettingsTable, KeysTable, SettingsScreen, KeyedTable)),
-        Section("Everywhere", (KdmgrApp,)),
-    )

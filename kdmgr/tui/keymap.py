@@ -45,7 +45,7 @@ class CheckedKeys(NamedTuple):
 def known_keys(sections: tuple[Section, ...] | None = None) -> list[KnownKey]:
     """Every action that the help lists, in its order."""
     if sections is None:
-        from kdmgr.tui.app import help_sections
+        from kdmgr.tui.help_sections import help_sections
 
         sections = help_sections()
     found: dict[str, KnownKey] = {}

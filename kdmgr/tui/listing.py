@@ -202,6 +202,8 @@ class Listing:
                 entries = self._search(entries, value)
             elif kind == FITS:
                 entries = [entry for entry in entries if self._fits(entry)]
+            elif kind == FIT:
+                entries = [entry for entry in entries if value in self._verdict(entry.row).value]
             elif kind == INSTALLED:
                 entries = [entry for entry in entries if entry.row.installed]
             else:

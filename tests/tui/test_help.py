@@ -10,7 +10,8 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 
 from kdmgr.errors import UsageError
-from kdmgr.tui.app import KdmgrApp, help_sections
+from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.help_sections import help_sections
 from kdmgr.tui.screens.chat import ChatScreen, Phase
 from kdmgr.tui.screens.help import HelpScreen, describe_keys, own_bindings
 from tests.support.shapes import shape

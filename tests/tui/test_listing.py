@@ -15,6 +15,7 @@ from kdmgr.services.size_estimates import estimate
 from kdmgr.tui.hints import describe_missing, name_to_pull
 from kdmgr.tui.listing import SORTS, Listing, View, merge
 from kdmgr.tui.plans import Plans, Problem
+from kdmgr.tui.queries import narrows, read_words
 from kdmgr.tui.widgets.columns import GAP, Column, Line, choose_columns, draw_cell
 from kdmgr.tui.widgets.context_slider import context_steps, step_from
 from tests.support.machines import gpu, machine
@@ -236,3 +237,24 @@ def test_long_names_keep_their_end() -> None:
     column, width = choose_columns(71)[0]
     text = cell_text(row, column, width)
     assert len(text) == width and "…" in text and text.endswith("q4_K_M")
+
+
+def test_typing_on_finds_what_the_whole_query_finds(plans: Plans) -> None:
+    rows = [*make_services().rows, *catalog_rows()]
+    listing = listing_of(rows, plans)
+    for query in ("teacher:deepseek method:sequence", "large fits", "fits qwen", "installed 4", "fit:tight"):
+        for end in range(1, len(query) + 1):
+            typed = View(query[:end])
+            assert listing.arrange(typed) == arrange(rows, typed, plans), typed.query
+    assert listing.arrange(View("q")) == arrange(rows, View("q"), plans), "and going back"
+
+
+def test_words_that_ask_for_more_narrow() -> None:
+    def grows(before: str, after: str) -> bool:
+        return narrows(read_words(after), read_words(before))
+
+    assert grows("", "q") and grows("q", "qw") and grows("qw", "qw 4b") and grows("teacher:d", "teacher:de")
+    assert not grows("qw", "q"), "taken back"
+    assert not grows("teacher", "teacher:"), "a word of the name before, a facet now"
+    assert not grows("fit", "fits"), "a verdict's word before, every verdict that is good now"
+    assert not grows("4b qw", "4b")

@@ -10,7 +10,8 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from kdmgr.errors import StorageFailed
-from kdmgr.tui.app import KdmgrApp, help_sections
+from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.help_sections import help_sections
 from kdmgr.tui.keymap import check_keys, known_keys, normalize
 from kdmgr.tui.screens.form import FormScreen
 from kdmgr.tui.screens.help import own_bindings

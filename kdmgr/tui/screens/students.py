@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
+from textual.containers import Horizontal
 from textual.widgets import Footer, Input, Static
 
 from kdmgr.tui.binding_ids import identify
@@ -23,6 +22,7 @@ from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
 from kdmgr.tui.widgets.student_table import StudentTable
+from kdmgr.tui.widgets.titled_frame import TitledFrame
 from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class StudentsScreen(LeadingScreen):
 
     filter_input = getters.query_one(FilterInput)
     facet_bar = getters.query_one(FacetBar)
-    listing = getters.query_one("#listing", Vertical)
+    listing = getters.query_one("#listing", TitledFrame)
     empty = getters.query_one("#empty", Static)
 
     def __init__(self, services: AppServices) -> None:
@@ -79,7 +79,7 @@ class StudentsScreen(LeadingScreen):
         """Tabs and machine, table and panel, footer."""
         yield TopLine("students")
         with Horizontal(id="body"):
-            with Vertical(id="listing"):
+            with TitledFrame(id="listing"):
                 yield FilterInput()
                 yield FacetBar()
                 yield StudentTable(self._look)
@@ -90,7 +90,6 @@ class StudentsScreen(LeadingScreen):
     def on_mount(self) -> None:
         """Paint first, ask later."""
         self.top_line.show_text("looking at this machine …")
-        self.listing.border_title = "students"
         self.filter_input.show(self.view.query)
         self._show_panel_state()
         self.table.focus()
@@ -283,8 +282,7 @@ class StudentsScreen(LeadingScreen):
     def _show_counts(self) -> None:
         n_marked = len(self.table.marked)
         title = describe_counts(len(self.rows), self.arranged.n_installed, self.table.row_count, self.view, n_marked)
-        self.listing.border_title = Content(title)
-        self.listing.border_subtitle = Content(describe_benchmark(self.arranged.benchmark))
+        self.listing.show_titles(title, describe_benchmark(self.arranged.benchmark))
 
     def show_facets(self) -> None:
         """What narrows the table, and how many would fit."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 from rich.style import Style
 
-from kdmgr.services.rows import ModelRow
 from kdmgr.services.size_estimates import Basis, SizedStudent
 from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.bars import share_bar
@@ -16,6 +15,9 @@ from kdmgr.tui.plans import Judged, size_of, speed_of
 from kdmgr.tui.widgets.cells import Part, fit_parts
 from kdmgr.tui.words import COLORS, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from kdmgr.services.rows import ModelRow
 
 StyleOf = Callable[[str], Style]
 """A theme variable's name → a Rich style."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -13,6 +14,9 @@ HEADER = 1
 
 class RowList(ScrollView, inherit_bindings=False, can_focus=True):
     """Takes any number of rows; subclasses draw them."""
+
+    # Textual's own has everything laid out anew with each other number of rows.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -58,6 +62,14 @@ class RowList(ScrollView, inherit_bindings=False, can_focus=True):
     def measure(self) -> None:
         """There are other rows, or there is other room."""
         self.virtual_size = Size(self.size.width, self.row_count + HEADER)
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """The bar at the side follows at once; only where it comes or goes there is something to lay out."""
+        height = self.container_size.height
+        bar = self.vertical_scrollbar
+        self.show_vertical_scrollbar = bar.display = size.height > height
+        bar.window_virtual_size, bar.window_size = size.height, height
+        bar.refresh()
 
     def show_cursor(self) -> None:
         """Scroll to where it is."""

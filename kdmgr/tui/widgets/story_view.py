@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import getters
 from textual.app import ComposeResult
 from textual.containers import VerticalGroup
 
-from kdmgr.fit.plan import FitReport
-from kdmgr.services.lineage_words import lineage_fields, read_retention
-from kdmgr.services.student_story import StudentStory
-from kdmgr.services.teachers import describe_teacher
 from kdmgr.tui.widgets.facts import Fact, Facts
 from kdmgr.tui.widgets.fold import Fold
 from kdmgr.tui.widgets.quant_view import QuantView
 from kdmgr.tui.widgets.retention_view import RetentionView
+
+if TYPE_CHECKING:
+    from kdmgr.fit.plan import FitReport
+    from kdmgr.services.student_story import StudentStory
 
 _LABEL = 10
 
@@ -38,6 +40,10 @@ class StoryView(VerticalGroup):
         self.visible = True
         found = {"quants": False, "lineage": False, "kept": False, "teacher": False}
         if story is not None:
+            # Not before there is one to tell: the screen is drawn without.
+            from kdmgr.services.lineage_words import read_retention
+            from kdmgr.services.teachers import describe_teacher
+
             lineage = story.lineage
             self.quants.show(story.quants, story.quants_basis)
             self.lineage.show(_lineage_facts(story))
@@ -51,6 +57,8 @@ class StoryView(VerticalGroup):
 
 
 def _lineage_facts(story: StudentStory) -> list[Fact]:
+    from kdmgr.services.lineage_words import lineage_fields
+
     student = story.lineage.student
     facts = [Fact("student", f"{student.name}{', from which this model is derived' if story.is_parent else ''}")]
     published = (student.publisher or "", f"released {student.released}" if student.released else "")
