@@ -18,7 +18,7 @@ from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.messages_machine import Sampled
 from kdmgr.tui.messages_students import SizingDone
 from kdmgr.tui.places import HOME, PLACES, place_key
-from kdmgr.tui.remembering import RememberingApp
+from kdmgr.tui.remembering import FIRST_FRAME_S, RememberingApp
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import next_theme
 from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
@@ -93,9 +93,9 @@ class KdmgrApp(RememberingApp):
 
     async def on_mount(self) -> None:
         """Paint first, ask later."""
-        self.call_after_refresh(self.follow_transfers)
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.follow_transfers)
         if self.current_mode != HOME:  # that one looks for itself
-            self.call_after_refresh(self.find_machine)
+            self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.find_machine)
 
     @work(thread=True, exclusive=True, group="machine")
     def find_machine(self) -> None:

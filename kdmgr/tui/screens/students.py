@@ -16,6 +16,7 @@ from kdmgr.tui.facet_words import Option, list_options
 from kdmgr.tui.hints import describe_benchmark, describe_counts, describe_empty
 from kdmgr.tui.listing import SORTS, View, merge
 from kdmgr.tui.messages import RowsFailed, RowsFound, StateChanged
+from kdmgr.tui.remembering import FIRST_FRAME_S
 from kdmgr.tui.screens.leading import LeadingScreen
 from kdmgr.tui.students_state import read_choice, read_text, read_view, view_values
 from kdmgr.tui.widgets.detail_panel import DetailPanel
@@ -97,7 +98,7 @@ class StudentsScreen(LeadingScreen):
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
         self.app.host_changed_signal.subscribe(self, lambda _: self.action_refresh())  # type: ignore[attr-defined]
         self.app.setting_changed_signal.subscribe(self, self._take_setting)  # type: ignore[attr-defined]
-        self.call_after_refresh(self.load)
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.load)
 
     def load(self) -> None:
         """Ask for machine and models; what an earlier question brings is dropped."""
