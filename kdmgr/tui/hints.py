@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kdmgr.refs import HubRef, OllamaRef
+from kdmgr.services.facets import FIT, FITS, Facet
 from kdmgr.tui.words import one_line
 from kdmgr.units import printable
 
@@ -26,7 +27,8 @@ def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_m
         counts += " only" if view.installed_only else f", {n_rows - n_installed} in the catalog"
     found = f" · {n_shown} match" if view.query.strip() or view.facets else ""
     marked = f" · {n_marked} selected" if n_marked else ""
-    return f"{counts}{found}{marked} · by {view.sort}"
+    turned = ", reversed" if view.reverse else ""
+    return f"{counts}{found}{marked} · by {view.sort}{turned}"
 
 
 def describe_benchmark(benchmark: str | None) -> str:
@@ -34,13 +36,17 @@ def describe_benchmark(benchmark: str | None) -> str:
     return f"kept: of the teacher's score in {one_line(benchmark)}" if benchmark else ""
 
 
-def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None) -> str:
-    """Why the table is empty, and what to do about it."""
+def describe_empty(
+    view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None, *, judged: bool = True
+) -> str:
+    """Why the table is empty, and what to do about it. `judged` is whether it is known of any row if it fits."""
     if error is not None:
         hint = f"\n\n{printable(error.hint)}" if error.hint else ""
         return f"The models could not be listed: {one_line(error.message)}{hint}\n\nPress r to try again."
     if "disk" not in places:
         return "Looking for models …"
+    if not judged and Facet(FIT, FITS) in view.facets:
+        return "Looking what fits this machine …"
     if view.query.strip() or view.facets:
         words = f"“{one_line(view.query)}”" if view.query.strip() else "these facets"
         return f"Nothing matches {words}.\n\nEscape shows all again."

@@ -42,12 +42,22 @@ class View:
 
     query: str = ""
     sort: str = "name"
+    reverse: bool = False
+    """The other way round; installed ones stay first, and unknown values last."""
     installed_only: bool = False
     facets: frozenset[Facet] = _NO_FACETS
 
     def next_sort(self) -> View:
         """Sorted by the next column."""
-        return replace(self, sort=SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)])
+        return self.sort_by(SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)])
+
+    def sort_by(self, sort: str) -> View:
+        """Sorted by this column; by the one it is sorted by already, the other way round."""
+        return replace(self, reverse=not self.reverse) if sort == self.sort else replace(self, sort=sort, reverse=False)
+
+    def show_all(self) -> View:
+        """In the same order, narrowed by nothing."""
+        return View(sort=self.sort, reverse=self.reverse)
 
     def toggle(self, facet: Facet) -> View:
         """With the facet, or without it."""
@@ -84,8 +94,8 @@ class Listing:
         self._judge = judge
         self._entries: list[Entry] = []
         self._facets: frozenset[Facet] = _NO_FACETS
-        self._ordered: tuple[str, str | None] | None = None
-        """The order that `_entries` stand in, and the benchmark that it goes by."""
+        self._ordered: tuple[str, bool, str | None] | None = None
+        """The order that `_entries` stand in, whether it is turned round, and the benchmark that it goes by."""
         self._narrowed: tuple[frozenset[Facet], bool, list[Entry]] | None = None
         self._found: tuple[list[Entry], tuple[Word, ...], list[Entry]] | None = None
         """What a query found last: among which entries, by which words."""
@@ -119,8 +129,8 @@ class Listing:
     def arrange(self, view: View) -> list[ModelRow]:
         """The rows of `view`: installed ones first, each group sorted, unknown values last."""
         narrowed = self._narrow(view)
-        if self._ordered != (view.sort, self.benchmark if view.sort == "kept" else None):
-            self._order(view.sort)
+        if self._ordered != (view.sort, view.reverse, self.benchmark if view.sort == "kept" else None):
+            self._order(view.sort, reverse=view.reverse)
             narrowed = self._narrow(view)
         return [entry.row for entry in self._find(narrowed, read_words(view.query))]
 
@@ -186,13 +196,14 @@ class Listing:
             self.benchmark = found
             self._kept.clear()
 
-    def _order(self, sort: str) -> None:
+    def _order(self, sort: str, *, reverse: bool) -> None:
         key = _KEYS[sort]
-        self._entries.sort(key=lambda entry: entry.row.name.casefold())
+        self._entries.sort(key=lambda entry: entry.row.name.casefold(), reverse=reverse and sort == "name")
         if sort != "name":
-            self._entries.sort(key=lambda entry: key(self, entry.row))
+            self._entries.sort(key=lambda entry: key(self, entry.row)[1], reverse=reverse)
+            self._entries.sort(key=lambda entry: key(self, entry.row)[0])
         self._entries.sort(key=lambda entry: not entry.row.installed)
-        self._ordered = (sort, self.benchmark if sort == "kept" else None)
+        self._ordered = (sort, reverse, self.benchmark if sort == "kept" else None)
         self._narrowed = None
 
     def _sift(self, entries: list[Entry], words: tuple[Word, ...]) -> list[Entry]:

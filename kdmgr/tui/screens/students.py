@@ -42,6 +42,7 @@ class StudentsScreen(LeadingScreen):
     BINDINGS: ClassVar[list[BindingType]] = identify("students", [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
         Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+        Binding("S", "reverse", "reverse", show=False, tooltip="Sort the other way round"),
         Binding("F", "facets", "facets", tooltip="Narrow by fit, task, method, licence, teacher"),
         Binding("f", "installed_only", "installed", show=False, tooltip="Installed models alone, or all"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False,
@@ -95,6 +96,7 @@ class StudentsScreen(LeadingScreen):
         self._show_panel_state()
         self.table.focus()
         self.show_rows()
+        self.show_facets()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
         self.app.host_changed_signal.subscribe(self, lambda _: self.action_refresh())  # type: ignore[attr-defined]
         self.app.setting_changed_signal.subscribe(self, self._take_setting)  # type: ignore[attr-defined]
@@ -163,7 +165,7 @@ class StudentsScreen(LeadingScreen):
     def reveal(self, row: ModelRow) -> None:
         """Select a row, and show all if it is filtered out."""
         if not self.table.holds(row.key):
-            self._set_view(View(sort=self.view.sort))
+            self._set_view(self.view.show_all())
             self.filter_input.action_clear()
         self.table.select(row.key)
         self.table.focus()
@@ -185,11 +187,15 @@ class StudentsScreen(LeadingScreen):
         """Select none; when none is, show all again."""
         if not self.table.clear_marks():
             self.filter_input.action_clear()
-            self._set_view(View(sort=self.view.sort))
+            self._set_view(self.view.show_all())
 
     def action_sort(self) -> None:
         """Sort by the next column."""
         self._set_view(self.view.next_sort())
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self._set_view(self.view.sort_by(self.view.sort))
 
     def action_installed_only(self) -> None:
         """Hide the students that are not installed, or show them again."""
@@ -198,7 +204,7 @@ class StudentsScreen(LeadingScreen):
     @on(StudentTable.SortAsked)
     def _sort_by(self, message: StudentTable.SortAsked) -> None:
         if message.column in SORTS:
-            self._set_view(replace(self.view, sort=message.column))
+            self._set_view(self.view.sort_by(message.column))
 
     @on(StudentTable.Marked)
     def _show_marks(self) -> None:
@@ -277,7 +283,8 @@ class StudentsScreen(LeadingScreen):
         self.table.display = bool(shown)
         self.empty.display = not shown
         if not shown:
-            self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
+            judged = self.arranged.count_fits(self.view) is not None
+            self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk"), judged=judged))
         self._show_counts()
 
     def _show_counts(self) -> None:
