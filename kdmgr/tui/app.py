@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.errors import KdmgrError
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
+from kdmgr.tui.commands import PaletteCommands
 from kdmgr.tui.messages import ChatAsked, HostChanged, MachineFound
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.messages_machine import Sampled
@@ -52,7 +52,7 @@ class KdmgrApp(RememberingApp):
 
     TITLE = "kdmgr"
     CSS_PATH = ["app.tcss", "screens/students.tcss"]  # noqa: RUF012  (parsed once, before its screen would have it so)
-    COMMANDS = {KeyCommands, ModelCommands, PlaceCommands}  # noqa: RUF012  (Textual types it as a class's already)
+    COMMANDS = {PaletteCommands}  # noqa: RUF012  (Textual types it as a class's already)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual types it as an instance's)
     BINDINGS: ClassVar[list[BindingType]] = identify(
         "app",
