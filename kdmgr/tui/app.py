@@ -228,10 +228,12 @@ class KdmgrApp(RememberingApp):
     def action_help(self) -> None:
         """All keys of all screens."""
         from kdmgr.tui.help_sections import help_sections
-        from kdmgr.tui.screens.help import HelpScreen
+        from kdmgr.tui.help_words import read_blocks
+        from kdmgr.tui.screens.help import HelpScreen, sections_here
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(help_sections(), self.own_keys))
+            sections = help_sections()
+            self.push_screen(HelpScreen(read_blocks(sections, self.own_keys, sections_here(sections, self.screen))))
 
     async def action_quit(self) -> None:
         """Leave; ask first while something runs."""

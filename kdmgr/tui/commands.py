@@ -69,8 +69,8 @@ def key_offers(app: App[Any], screen: Screen[Any]) -> Iterator[Offer]:
     bindings = sorted(screen.active_bindings.values(), key=lambda active: active.node is app)
     for node, binding, enabled, _ in bindings:
         action = binding.action.removeprefix("app.")
-        # Places are offered by themselves.
-        if enabled and binding.tooltip and action not in seen and not action.startswith("go("):
+        # Places are offered by themselves, and the palette is there.
+        if enabled and binding.tooltip and action not in seen and not action.startswith(("go(", "command_palette")):
             seen.add(action)
             key = app.get_key_display(binding)
             yield Offer(binding.tooltip, f"key {key}", partial(app.run_action, binding.action, node))

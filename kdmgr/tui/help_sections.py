@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.help_words import EVERYWHERE, Section
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.chats import ChatsScreen
 from kdmgr.tui.screens.duel import DuelScreen
 from kdmgr.tui.screens.facets import FacetsScreen
-from kdmgr.tui.screens.help import Section
+from kdmgr.tui.screens.help import HelpScreen
 from kdmgr.tui.screens.import_ import ImportScreen
 from kdmgr.tui.screens.ladder import LadderScreen
 from kdmgr.tui.screens.machine import MachineScreen
@@ -42,5 +43,6 @@ def help_sections() -> tuple[Section, ...]:
         Section("Modelfile", (ModelfileArea, ModelfileScreen)),
         Section("Machine", (LoadedTable, HostsTable, MachineScreen, KeyedTable)),
         Section("Settings", (SettingsTable, KeysTable, SettingsScreen, KeyedTable)),
-        Section("Everywhere", (KdmgrApp,)),
+        Section("In the help", (HelpScreen,)),
+        Section(EVERYWHERE, (KdmgrApp,)),
     )

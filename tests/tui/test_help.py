@@ -12,9 +12,10 @@ from textual.command import Command, CommandList, CommandPalette
 from kdmgr.errors import UsageError
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.help_sections import help_sections
+from kdmgr.tui.help_words import describe_keys, own_bindings
 from kdmgr.tui.places import PLACES
 from kdmgr.tui.screens.chat import ChatScreen, Phase
-from kdmgr.tui.screens.help import HelpScreen, describe_keys, own_bindings
+from kdmgr.tui.screens.help import HelpScreen
 from kdmgr.tui.themes import THEMES
 from kdmgr.tui.words import one_line
 from tests.support.shapes import shape
