@@ -20,15 +20,15 @@ _FIRST_STEPS = """\
   i   import a GGUF file you have"""
 
 
-def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_marked: int = 0) -> str:
-    """The title of the table: how many there are, how many are selected, and in which order."""
+def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_marked: int = 0, late: str = "") -> str:
+    """The title of the table: how many there are, how many are selected, in which order, and what is `late`."""
     counts = f"{n_installed or 'none'} installed"
     if n_rows > n_installed:
         counts += " only" if view.installed_only else f", {n_rows - n_installed} in the catalog"
     found = f" · {n_shown} match" if view.query.strip() or view.facets else ""
     marked = f" · {n_marked} selected" if n_marked else ""
     turned = ", reversed" if view.reverse else ""
-    return f"{counts}{found}{marked} · by {view.sort}{turned}"
+    return " · ".join(filter(None, (f"{counts}{found}{marked}", f"by {view.sort}{turned}", late)))
 
 
 def describe_benchmark(benchmark: str | None) -> str:

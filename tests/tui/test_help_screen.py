@@ -88,7 +88,7 @@ async def test_a_small_screen_shows_it_too(services: FakeServices) -> None:
 def test_a_key_is_meant_before_a_word() -> None:
     by_key = {entry.text for block in narrow(BLOCKS, "F1") for entry in block.entries}
     assert by_key == {"All keys", "Close"}
-    lower, upper = ({e.keys for b in narrow(BLOCKS, key) for e in b.entries} for key in ("s", "S"))
+    lower, upper = ({e.keys for b in narrow(BLOCKS, key) for e in b.entries} for key in ("f", "F"))
     assert lower and upper and not lower & upper, "with Shift it is another key"
     assert all("x" in entry.keys for block in narrow(BLOCKS, "x") for entry in block.entries)
     assert [block.title for block in narrow(BLOCKS, "machine here")] == []

@@ -157,12 +157,13 @@ class JudgingScreen(AssessingScreen):
     def _show_selected(self) -> None:
         row, machine = self.table.selected, self.plans.machine
         if row is None:
-            self.panel.show_nothing("no model is selected", machine)
+            nothing = "no model is selected" if self._places else "What a model takes will stand here."
+            self.panel.show_nothing(nothing, machine)
             return
         judged = self.plans.judge(row)
         with self.app.batch_update():
             self.panel.show_row(row, judged, machine)
-            self.panel.actions.show_actions(self._list_actions(row))
+            self.panel.actions.show(self._list_actions(row))
             self._ask_story(row, judged)
 
     def _ask_story(self, row: ModelRow, judged: Judged) -> None:

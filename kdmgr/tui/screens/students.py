@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
+_LATE_S = 0.5
+"""Seconds after which one is told what is waited for."""
 _PANEL_STATES = ("beside", "full", "hidden")
 
 
@@ -74,6 +76,8 @@ class StudentsScreen(LeadingScreen):
         left = services.ui_state.part("students")
         self.view = read_view(left)
         self._failures: dict[str, KdmgrError] = {}
+        self._is_late = False
+        """Whether one has waited for what is to come."""
         self._panel_state = read_choice(left, "panel", _PANEL_STATES)
         self._to_select = read_text(left, "selected")
 
@@ -110,6 +114,11 @@ class StudentsScreen(LeadingScreen):
         self.find_rows(self.generation)
         self.find_server_rows(self.generation)
         self.describe_engines()
+        self.set_timer(_LATE_S, self._note_late)
+
+    def _note_late(self) -> None:
+        self._is_late = True
+        self._show_counts()
 
     # What the workers report
 
@@ -289,7 +298,9 @@ class StudentsScreen(LeadingScreen):
 
     def _show_counts(self) -> None:
         n_marked = len(self.table.marked)
-        title = describe_counts(len(self.rows), self.arranged.n_installed, self.table.row_count, self.view, n_marked)
+        counts = len(self.rows), self.arranged.n_installed, self.table.row_count
+        late = "asking the server …" if self._is_late and "server" not in self._places else ""
+        title = describe_counts(*counts, self.view, n_marked, late) if self._places else "students"
         self.listing.show_titles(title, describe_benchmark(self.arranged.benchmark))
 
     def show_facets(self) -> None:

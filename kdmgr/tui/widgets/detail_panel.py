@@ -61,6 +61,7 @@ class DetailPanel(VerticalScroll):
 
     def show_row(self, row: ModelRow, judged: Judged, machine: Machine | None) -> None:
         """Show a model and what is known of it so far."""
+        self._show_controls(True)
         self.border_title = Content(one_line(row.name))
         self.verdict.show(_describe_verdict(judged))
         self.about.show(Content.styled(describe_row(row), MUTED))
@@ -88,13 +89,17 @@ class DetailPanel(VerticalScroll):
 
     def show_nothing(self, text: str, machine: Machine | None) -> None:
         """No model is selected."""
+        self._show_controls(False)
         self.border_title = ""
         self.verdict.show(Content.styled(text, MUTED))
         self.about.show(Content())
         self.facts.show([])
-        self.actions.show_actions([])
+        self.actions.show([])
         self.story.show(None, None, None)
         self._show_no_plan(machine)
+
+    def _show_controls(self, shown: bool) -> None:
+        self.slider.display = self.picker.display = shown
 
     def _show_plan(self, report: FitReport) -> None:
         self.slider.show(report.options.n_ctx, report.shape.n_ctx_train, report.max_n_ctx)
