@@ -13,7 +13,7 @@ from kdmgr.units import printable
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
     from kdmgr.services.rows import ModelRow
-    from kdmgr.tui.listing import View
+    from kdmgr.tui.views import View
 
 _FIRST_STEPS = """\
   p   pull a model of a library, or hf.co/USER/REPO

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,7 @@ from kdmgr.services.choosing import kept, pace
 from kdmgr.services.facets import FIT, FITS, Facet, facets_of
 from kdmgr.tui.plans import size_of, speed_of
 from kdmgr.tui.queries import INSTALLED, TEXT, Word, narrows, read_words
+from kdmgr.tui.views import View
 from kdmgr.tui.words import verdict_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.plans import Judge
 
-SORTS = ("name", "fit", "size", "speed", "context", "teacher", "kept")
 _RANKS = {
     Verdict.FITS: 0,
     Verdict.TIGHT: 1,
@@ -34,46 +34,6 @@ _RANKS = {
     Verdict.TOO_BIG: 5,
 }
 _NO_FACETS: frozenset[Facet] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the user asked the table to show."""
-
-    query: str = ""
-    sort: str = "name"
-    reverse: bool = False
-    """The other way round; installed ones stay first, and unknown values last."""
-    installed_only: bool = False
-    facets: frozenset[Facet] = _NO_FACETS
-
-    def next_sort(self) -> View:
-        """Sorted by the next column."""
-        return self.sort_by(SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)])
-
-    def sort_by(self, sort: str) -> View:
-        """Sorted by this column; by the one it is sorted by already, the other way round."""
-        return replace(self, reverse=not self.reverse) if sort == self.sort else replace(self, sort=sort, reverse=False)
-
-    def show_all(self) -> View:
-        """In the same order, narrowed by nothing."""
-        return View(sort=self.sort, reverse=self.reverse)
-
-    def toggle(self, facet: Facet) -> View:
-        """With the facet, or without it."""
-        return replace(self, facets=self.facets ^ {facet})
-
-
-def merge(disk: Sequence[ModelRow], server: Sequence[ModelRow], *, same_disk: bool = True) -> list[ModelRow]:
-    """One row for each model: a server's list holds what stands in Ollama's store, and what the catalog knows.
-
-    A server on another computer has models of its own, whatever they are called.
-    """
-    stored = {row.name for row in disk if row.origin == "ollama" and same_disk}
-    served = [row for row in server if row.name not in stored]
-    present = {row.match.student.id for row in served if row.match and row.match.relation == "itself"}
-    known = [row for row in disk if row.installed or row.match is None or row.match.student.id not in present]
-    return list({row.key: row for row in (*served, *known)}.values())
 
 
 class Entry(NamedTuple):

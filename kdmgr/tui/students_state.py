@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.catalog.tasks import TASKS
 from kdmgr.services.facets import FIT, FITS, GROUPS, TASK, Facet
-from kdmgr.tui.listing import SORTS, View
+from kdmgr.tui.views import SORTS, View
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:

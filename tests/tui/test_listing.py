@@ -13,9 +13,11 @@ from kdmgr.services.facets import Facet
 from kdmgr.services.rows import ModelRow
 from kdmgr.services.size_estimates import estimate
 from kdmgr.tui.hints import describe_missing, name_to_pull
-from kdmgr.tui.listing import SORTS, Listing, View, merge
+from kdmgr.tui.listing import Listing
+from kdmgr.tui.merging import merge
 from kdmgr.tui.plans import Plans, Problem
 from kdmgr.tui.queries import narrows, read_words
+from kdmgr.tui.views import SORTS, View
 from kdmgr.tui.widgets.columns import GAP, Column, Line, choose_columns, draw_cell
 from kdmgr.tui.widgets.context_slider import context_steps, step_from
 from tests.support.machines import gpu, machine

@@ -11,11 +11,11 @@ from textual.pilot import Pilot
 
 from kdmgr.services.facets import FIT, FITS, Facet
 from kdmgr.tui.app import KdmgrApp
-from kdmgr.tui.listing import View
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.chats import ChatsScreen
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.students_state import read_view, view_values
+from kdmgr.tui.views import View
 from tests.tui.conftest import make_services
 from tests.tui.fakes import FakeServices
 from tests.tui.looking import screen_text, until

@@ -10,11 +10,12 @@ from textual.binding import Binding
 
 from kdmgr.services.choosing import good_verdicts
 from kdmgr.tui.hints import describe_welcome
-from kdmgr.tui.listing import Listing, View
+from kdmgr.tui.listing import Listing
 from kdmgr.tui.messages import AssessingDone, HeaderFailed, HeaderRead, MachineFound, Planned
 from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 from kdmgr.tui.plans import Judged, Plans, report_of
 from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.views import View
 from kdmgr.tui.widgets.action_line import FOR_INSTALLED, FOR_OTHERS, KEYS
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.columns import Line

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.facet_words import Option, list_options
 from kdmgr.tui.hints import describe_benchmark, describe_counts, describe_empty
-from kdmgr.tui.listing import SORTS, View, merge
+from kdmgr.tui.merging import merge
 from kdmgr.tui.messages import RowsFailed, RowsFound, StateChanged
 from kdmgr.tui.remembering import FIRST_FRAME_S
-from kdmgr.tui.screens.leading import LeadingScreen
-from kdmgr.tui.students_state import read_choice, read_text, read_view, view_values
+from kdmgr.tui.screens.narrowing import NarrowingScreen
+from kdmgr.tui.students_state import read_choice, read_text, read_view
 from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
@@ -28,7 +26,6 @@ from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
-    from kdmgr.services.facets import Facet
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
@@ -37,7 +34,7 @@ _LATE_S = 0.5
 _PANEL_STATES = ("beside", "full", "hidden")
 
 
-class StudentsScreen(LeadingScreen):
+class StudentsScreen(NarrowingScreen):
     """Installed models first, then the catalog; everything is judged on this machine."""
 
     CSS_PATH = "students.tcss"
@@ -66,8 +63,6 @@ class StudentsScreen(LeadingScreen):
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
     ])  # fmt: skip
 
-    filter_input = getters.query_one(FilterInput)
-    facet_bar = getters.query_one(FacetBar)
     listing = getters.query_one("#listing", TitledFrame)
     empty = getters.query_one("#empty", Static)
 
@@ -174,46 +169,10 @@ class StudentsScreen(LeadingScreen):
     def reveal(self, row: ModelRow) -> None:
         """Select a row, and show all if it is filtered out."""
         if not self.table.holds(row.key):
-            self._set_view(self.view.show_all())
+            self.set_view(self.view.show_all())
             self.filter_input.action_clear()
         self.table.select(row.key)
         self.table.focus()
-
-    def action_filter(self) -> None:
-        """Type to filter."""
-        self.filter_input.open()
-
-    @on(Input.Changed)
-    def _filter(self, event: Input.Changed) -> None:
-        self.let_rest()
-        self._set_view(replace(self.view, query=event.value))
-
-    @on(FilterInput.Left)
-    def _leave_filter(self) -> None:
-        self.table.focus()
-
-    def action_clear_filter(self) -> None:
-        """Select none; when none is, show all again."""
-        if not self.table.clear_marks():
-            self.filter_input.action_clear()
-            self._set_view(self.view.show_all())
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._set_view(self.view.next_sort())
-
-    def action_reverse(self) -> None:
-        """Sort the other way round."""
-        self._set_view(self.view.sort_by(self.view.sort))
-
-    def action_installed_only(self) -> None:
-        """Hide the students that are not installed, or show them again."""
-        self._set_view(replace(self.view, installed_only=not self.view.installed_only))
-
-    @on(StudentTable.SortAsked)
-    def _sort_by(self, message: StudentTable.SortAsked) -> None:
-        if message.column in SORTS:
-            self._set_view(self.view.sort_by(message.column))
 
     @on(StudentTable.Marked)
     def _show_marks(self) -> None:
@@ -223,32 +182,6 @@ class StudentsScreen(LeadingScreen):
         """The marked rows; without any, the one under the cursor."""
         row = self.table.selected
         return self.table.marked or ([row] if row is not None else [])
-
-    def action_facets(self) -> None:
-        """Choose what to show."""
-        from kdmgr.tui.screens.facets import FacetsScreen
-
-        self.app.push_screen(FacetsScreen(self._list_facets, self._toggle_facet))
-
-    def _list_facets(self) -> list[Option]:
-        return list_options(self.arranged.count_facets(self.view), self.view)
-
-    def _toggle_facet(self, facet: Facet | None) -> None:
-        if facet is None:
-            self._set_view(replace(self.view, facets=frozenset(), installed_only=False))
-        else:
-            self._set_view(self.view.toggle(facet))
-
-    @on(FacetBar.Toggled)
-    def _toggle_chip(self, message: FacetBar.Toggled) -> None:
-        if message.facet is None:
-            self.action_installed_only()
-        else:
-            self._toggle_facet(message.facet)
-
-    @on(FacetBar.MoreAsked)
-    def _open_facets(self) -> None:
-        self.action_facets()
 
     def action_panel(self) -> None:
         """The panel beside the table, alone, or not at all."""
@@ -273,14 +206,6 @@ class StudentsScreen(LeadingScreen):
         self.plans.forget()
         self.load()
 
-    def _set_view(self, view: View) -> None:
-        narrowed = (view.facets, view.installed_only) != (self.view.facets, self.view.installed_only)
-        self.view = view
-        self.post_message(StateChanged("students", view_values(view)))
-        self.show_rows()
-        if narrowed:
-            self.show_facets()
-
     def show_rows(self) -> None:
         """The rows of the view, in its order."""
         benchmark = self.arranged.benchmark
@@ -302,7 +227,3 @@ class StudentsScreen(LeadingScreen):
         late = "asking the server …" if self._is_late and "server" not in self._places else ""
         title = describe_counts(*counts, self.view, n_marked, late) if self._places else "students"
         self.listing.show_titles(title, describe_benchmark(self.arranged.benchmark))
-
-    def show_facets(self) -> None:
-        """What narrows the table, and how many would fit."""
-        self.facet_bar.show(self.view, self.arranged.count_fits(self.view))
