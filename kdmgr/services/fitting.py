@@ -10,6 +10,7 @@ from kdmgr.services.opening import OpenedModel, open_model
 
 if TYPE_CHECKING:
     from kdmgr.catalog.match import Match
+    from kdmgr.engines.protocol import EngineListing
     from kdmgr.fit.machine import Machine
     from kdmgr.fit.options import RunOptions
     from kdmgr.fit.plan import FitReport
@@ -133,15 +134,21 @@ class Fitting(Foundation):
 
     async def server_rows(self) -> list[ModelRow]:
         """Models of the Ollama server; none when no server answers."""
-        from kdmgr.services.students import server_rows
+        import asyncio
 
-        engine = self.ollama_engine()
+        # What is read for the first time here must not keep a screen from being drawn.
+        engine = await asyncio.to_thread(self.ollama_engine)
         try:
             if not (await engine.status()).usable:
                 return []
-            return server_rows(await engine.list_models(), self.catalog)
+            return await asyncio.to_thread(self._match_served, await engine.list_models())
         finally:
             await engine.close()
+
+    def _match_served(self, listings: list[EngineListing]) -> list[ModelRow]:
+        from kdmgr.services.students import server_rows
+
+        return server_rows(listings, self.catalog)
 
     def default_options(self) -> RunOptions:
         """How models are run where nobody asks for anything else: as the settings say."""

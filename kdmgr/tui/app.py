@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
@@ -11,14 +12,13 @@ from textual.binding import Binding, BindingType
 
 from kdmgr.errors import KdmgrError
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.commands import KeyCommands, ModelCommands, PlaceCommands
+from kdmgr.tui.commands import PaletteCommands
 from kdmgr.tui.messages import ChatAsked, HostChanged, MachineFound
 from kdmgr.tui.messages_duel import DuelAsked
 from kdmgr.tui.messages_machine import Sampled
-from kdmgr.tui.open_chats import OpenChats
+from kdmgr.tui.messages_students import SizingDone
 from kdmgr.tui.places import HOME, PLACES, place_key
-from kdmgr.tui.remembering import RememberingApp
-from kdmgr.tui.screens.chat import ChatScreen
+from kdmgr.tui.remembering import FIRST_FRAME_S, RememberingApp
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import next_theme
 from kdmgr.tui.transfer_messages import ModelsChanged, ModelShown
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from kdmgr.fit.machine import Machine
     from kdmgr.services.import_transfer import ImportTransfer
+    from kdmgr.tui.open_chats import OpenChats
     from kdmgr.tui.ports import AppServices
-    from kdmgr.tui.screens.help import Section
 
 
 def place_bindings() -> Iterator[Binding]:
@@ -51,8 +51,8 @@ class KdmgrApp(RememberingApp):
     """kdmgr in a terminal. Paints before it asks for anything."""
 
     TITLE = "kdmgr"
-    CSS_PATH = "app.tcss"
-    COMMANDS = {KeyCommands, ModelCommands, PlaceCommands}  # noqa: RUF012  (Textual types it as a class's already)
+    CSS_PATH = ["app.tcss", "screens/students.tcss"]  # noqa: RUF012  (parsed once, before its screen would have it so)
+    COMMANDS = {PaletteCommands}  # noqa: RUF012  (Textual types it as a class's already)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual types it as an instance's)
     BINDINGS: ClassVar[list[BindingType]] = identify(
         "app",
@@ -75,21 +75,27 @@ class KdmgrApp(RememberingApp):
     )
 
     def __init__(self, services: AppServices, *, theme: str | None = None) -> None:
+        # Textual opens this one first: begun elsewhere, it would lay out an empty screen and parse all sheets again.
+        modes = tuple(place.mode for place in PLACES)
+        self.DEFAULT_MODE = services.ui_state.text("app", "place", modes) or HOME  # type: ignore[misc]
         super().__init__(services, theme=theme)
-        self.chats = OpenChats(self)
         self._badges: dict[str, str] = {}
         self._machine: Machine | None = None
         for place in PLACES:
             self.add_mode(place.mode, partial(place.open, services))
 
+    @cached_property
+    def chats(self) -> OpenChats:
+        """The chats that are open."""
+        from kdmgr.tui.open_chats import OpenChats
+
+        return OpenChats(self)
+
     async def on_mount(self) -> None:
-        """Begin where it was left."""
-        modes = tuple(place.mode for place in PLACES)
-        place = self.services.ui_state.text("app", "place", modes) or HOME
-        await self.switch_mode(place)
-        self.follow_transfers()
-        if place != HOME:  # that one looks for itself
-            self.call_after_refresh(self.find_machine)
+        """Paint first, ask later."""
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.follow_transfers)
+        if self.current_mode != HOME:  # that one looks for itself
+            self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.find_machine)
 
     @work(thread=True, exclusive=True, group="machine")
     def find_machine(self) -> None:
@@ -153,9 +159,17 @@ class KdmgrApp(RememberingApp):
         if isinstance(self.screen, StudentsScreen):
             self.screen.reveal_name(message.name)
 
+    @on(SizingDone)
+    def _spare_living(self) -> None:
+        """The rows stay: a search among all of them for garbage, every few seconds, is a pause that is felt."""
+        if not gc.get_freeze_count():
+            gc.freeze()
+
     async def on_unmount(self) -> None:
         """Stop what runs: what was said is saved, and what has come is kept."""
-        await self.chats.close_all()
+        gc.unfreeze()
+        if "chats" in self.__dict__:
+            await self.chats.close_all()
         await self.services.transfers.close()
 
     @on(TopLine.Chosen)
@@ -213,10 +227,13 @@ class KdmgrApp(RememberingApp):
 
     def action_help(self) -> None:
         """All keys of all screens."""
-        from kdmgr.tui.screens.help import HelpScreen
+        from kdmgr.tui.help_sections import help_sections
+        from kdmgr.tui.help_words import read_blocks
+        from kdmgr.tui.screens.help import HelpScreen, sections_here
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(help_sections(), self.own_keys))
+            sections = help_sections()
+            self.push_screen(HelpScreen(read_blocks(sections, self.own_keys, sections_here(sections, self.screen))))
 
     async def action_quit(self) -> None:
         """Leave; ask first while something runs."""
@@ -234,50 +251,10 @@ class KdmgrApp(RememberingApp):
         """Sentences about what leaving would stop."""
         from kdmgr.tui.screens.duel import DuelScreen
 
-        n_streaming = len(self.chats.streaming)
+        n_streaming = len(self.chats.streaming) if "chats" in self.__dict__ else 0
         sentences = ["An answer is still streaming."] if n_streaming == 1 else []
         sentences += [f"{n_streaming} answers are still streaming."] if n_streaming > 1 else []
         if any(isinstance(screen, DuelScreen) and screen.streaming for screen in self.open_screens()):
             sentences.append("A duel is under way.")
         transfers = describe_running(self.services.transfers.states())
         return " ".join([*sentences, transfers] if transfers else sentences)
-
-
-def help_sections() -> tuple[Section, ...]:
-    """What the help lists, by where the keys work."""
-    from kdmgr.tui.screens.chats import ChatsScreen
-    from kdmgr.tui.screens.duel import DuelScreen
-    from kdmgr.tui.screens.facets import FacetsScreen
-    from kdmgr.tui.screens.help import Section
-    from kdmgr.tui.screens.import_ import ImportScreen
-    from kdmgr.tui.screens.ladder import LadderScreen
-    from kdmgr.tui.screens.machine import MachineScreen
-    from kdmgr.tui.screens.modelfile import ModelfileScreen
-    from kdmgr.tui.screens.settings import SettingsScreen
-    from kdmgr.tui.screens.transfers import TransfersScreen
-    from kdmgr.tui.widgets.chat_input import ChatInput
-    from kdmgr.tui.widgets.chat_table import ChatTable
-    from kdmgr.tui.widgets.file_picker import GgufTree
-    from kdmgr.tui.widgets.filter_input import FilterInput
-    from kdmgr.tui.widgets.keyed_table import KeyedTable
-    from kdmgr.tui.widgets.machine_tables import HostsTable, LoadedTable
-    from kdmgr.tui.widgets.modelfile_area import ModelfileArea
-    from kdmgr.tui.widgets.setting_tables import KeysTable, SettingsTable
-    from kdmgr.tui.widgets.student_table import StudentTable
-    from kdmgr.tui.widgets.transfer_table import TransferTable
-
-    return (
-        Section("Students", (StudentTable, StudentsScreen)),
-        Section("In the filter", (FilterInput,)),
-        Section("In the facets", (FacetsScreen,)),
-        Section("Ladder", (LadderScreen,)),
-        Section("Chats", (ChatTable, ChatsScreen)),
-        Section("In a chat", (ChatInput, ChatScreen)),
-        Section("Duel", (DuelScreen,)),
-        Section("Transfers", (TransferTable, TransfersScreen)),
-        Section("Import", (GgufTree, ImportScreen)),
-        Section("Modelfile", (ModelfileArea, ModelfileScreen)),
-        Section("Machine", (LoadedTable, HostsTable, MachineScreen, KeyedTable)),
-        Section("Settings", (SettingsTable, KeysTable, SettingsScreen, KeyedTable)),
-        Section("Everywhere", (KdmgrApp,)),
-    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kdmgr.catalog.tasks import TASKS
 from kdmgr.services.facets import FIT, FITS, GROUPS, OPEN, TASK, Facet
-from kdmgr.tui.listing import View
+from kdmgr.tui.views import View
 from kdmgr.tui.words import one_line
 
 TITLES = {"fit": "on this machine", "task": "task", "method": "method", "licence": "licence", "teacher": "teacher"}

@@ -6,28 +6,29 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kdmgr.refs import HubRef, OllamaRef
+from kdmgr.services.facets import FIT, FITS, Facet
 from kdmgr.tui.words import one_line
 from kdmgr.units import printable
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
     from kdmgr.services.rows import ModelRow
-    from kdmgr.tui.listing import View
+    from kdmgr.tui.views import View
 
 _FIRST_STEPS = """\
   p   pull a model of a library, or hf.co/USER/REPO
   i   import a GGUF file you have"""
 
 
-def describe_counts(rows: Sequence[ModelRow], shown: Sequence[ModelRow], view: View, n_marked: int = 0) -> str:
-    """The title of the table: how many there are, how many are selected, and in which order."""
-    n_installed = sum(row.installed for row in rows)
+def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_marked: int = 0, late: str = "") -> str:
+    """The title of the table: how many there are, how many are selected, in which order, and what is `late`."""
     counts = f"{n_installed or 'none'} installed"
-    if len(rows) > n_installed:
-        counts += " only" if view.installed_only else f", {len(rows) - n_installed} in the catalog"
-    found = f" · {len(shown)} match" if view.query.strip() or view.facets else ""
+    if n_rows > n_installed:
+        counts += " only" if view.installed_only else f", {n_rows - n_installed} in the catalog"
+    found = f" · {n_shown} match" if view.query.strip() or view.facets else ""
     marked = f" · {n_marked} selected" if n_marked else ""
-    return f"{counts}{found}{marked} · by {view.sort}"
+    turned = ", reversed" if view.reverse else ""
+    return " · ".join(filter(None, (f"{counts}{found}{marked}", f"by {view.sort}{turned}", late)))
 
 
 def describe_benchmark(benchmark: str | None) -> str:
@@ -35,13 +36,17 @@ def describe_benchmark(benchmark: str | None) -> str:
     return f"kept: of the teacher's score in {one_line(benchmark)}" if benchmark else ""
 
 
-def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None) -> str:
-    """Why the table is empty, and what to do about it."""
+def describe_empty(
+    view: View, places: Mapping[str, Sequence[ModelRow]], error: KdmgrError | None, *, judged: bool = True
+) -> str:
+    """Why the table is empty, and what to do about it. `judged` is whether it is known of any row if it fits."""
     if error is not None:
         hint = f"\n\n{printable(error.hint)}" if error.hint else ""
         return f"The models could not be listed: {one_line(error.message)}{hint}\n\nPress r to try again."
     if "disk" not in places:
         return "Looking for models …"
+    if not judged and Facet(FIT, FITS) in view.facets:
+        return "Looking what fits this machine …"
     if view.query.strip() or view.facets:
         words = f"“{one_line(view.query)}”" if view.query.strip() else "these facets"
         return f"Nothing matches {words}.\n\nEscape shows all again."

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.binding import Binding, InvalidBinding
 from textual.screen import Screen
 
+from kdmgr.tui.help_words import EVERYWHERE, own_bindings
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
-    from kdmgr.tui.screens.help import Section
-
-EVERYWHERE = "Everywhere"
-"""The section whose keys work beside those of any other."""
+    from kdmgr.tui.help_words import Section
 
 
 class KnownKey(NamedTuple):
@@ -45,7 +43,7 @@ class CheckedKeys(NamedTuple):
 def known_keys(sections: tuple[Section, ...] | None = None) -> list[KnownKey]:
     """Every action that the help lists, in its order."""
     if sections is None:
-        from kdmgr.tui.app import help_sections
+        from kdmgr.tui.help_sections import help_sections
 
         sections = help_sections()
     found: dict[str, KnownKey] = {}
@@ -59,8 +57,6 @@ def known_keys(sections: tuple[Section, ...] | None = None) -> list[KnownKey]:
 
 
 def _walk(sections: Iterable[Section]) -> Iterator[tuple[str, type[DOMNode], Binding]]:
-    from kdmgr.tui.screens.help import own_bindings
-
     for section in sections:
         for owner in section.owners:
             for binding in own_bindings(section._replace(owners=(owner,))):

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdmgr.catalog.retention import shared_benchmark
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.choosing import kept, pace
-from kdmgr.services.facets import FIT, FITS, GROUPS, Facet, facets_of
+from kdmgr.services.facets import FIT, FITS, Facet, facets_of
 from kdmgr.tui.plans import size_of, speed_of
+from kdmgr.tui.queries import INSTALLED, TEXT, Word, narrows, read_words
+from kdmgr.tui.views import View
 from kdmgr.tui.words import verdict_of
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.plans import Judge
 
-SORTS = ("name", "fit", "size", "speed", "context", "teacher", "kept")
 _RANKS = {
     Verdict.FITS: 0,
     Verdict.TIGHT: 1,
@@ -33,36 +34,6 @@ _RANKS = {
     Verdict.TOO_BIG: 5,
 }
 _NO_FACETS: frozenset[Facet] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the user asked the table to show."""
-
-    query: str = ""
-    sort: str = "name"
-    installed_only: bool = False
-    facets: frozenset[Facet] = _NO_FACETS
-
-    def next_sort(self) -> View:
-        """Sorted by the next column."""
-        return replace(self, sort=SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)])
-
-    def toggle(self, facet: Facet) -> View:
-        """With the facet, or without it."""
-        return replace(self, facets=self.facets ^ {facet})
-
-
-def merge(disk: Sequence[ModelRow], server: Sequence[ModelRow], *, same_disk: bool = True) -> list[ModelRow]:
-    """One row for each model: a server's list holds what stands in Ollama's store, and what the catalog knows.
-
-    A server on another computer has models of its own, whatever they are called.
-    """
-    stored = {row.name for row in disk if row.origin == "ollama" and same_disk}
-    served = [row for row in server if row.name not in stored]
-    present = {row.match.student.id for row in served if row.match and row.match.relation == "itself"}
-    known = [row for row in disk if row.installed or row.match is None or row.match.student.id not in present]
-    return list({row.key: row for row in (*served, *known)}.values())
 
 
 class Entry(NamedTuple):
@@ -82,11 +53,17 @@ class Listing:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._entries: list[Entry] = []
-        self._ordered: tuple[str, str | None] | None = None
-        """The order that `_entries` stand in, and the benchmark that it goes by."""
+        self._facets: frozenset[Facet] = _NO_FACETS
+        self._ordered: tuple[str, bool, str | None] | None = None
+        """The order that `_entries` stand in, whether it is turned round, and the benchmark that it goes by."""
         self._narrowed: tuple[frozenset[Facet], bool, list[Entry]] | None = None
+        self._found: tuple[list[Entry], tuple[Word, ...], list[Entry]] | None = None
+        """What a query found last: among which entries, by which words."""
+        self._verdicts: dict[str, Verdict] = {}
+        """By the keys of rows that are judged."""
         self._kept: dict[str, float | None] = {}
         self.rows: Sequence[ModelRow] = ()
+        self.n_installed = 0
         self.benchmark: str | None = None
         """What retention goes by: the benchmark that most of the shown students share. Nothing is averaged."""
         self.good: tuple[Verdict, ...] = (Verdict.FITS, Verdict.TIGHT)
@@ -96,24 +73,26 @@ class Listing:
         """There are other rows."""
         known: dict[str, frozenset[Facet]] = {}
         self.rows = rows
+        self.n_installed = sum(row.installed for row in rows)
         self._entries = [_enter(row, known) for row in rows]
+        self._facets = _NO_FACETS.union(*known.values())
         self._ordered = self._narrowed = None
+        self._verdicts.clear()
 
     def outdate(self) -> None:
         """Verdicts and speeds have changed: an order by them does not hold any more."""
         self._narrowed = None
+        self._verdicts.clear()
         if self._ordered and self._ordered[0] in ("fit", "speed", "size"):
             self._ordered = None
 
     def arrange(self, view: View) -> list[ModelRow]:
         """The rows of `view`: installed ones first, each group sorted, unknown values last."""
         narrowed = self._narrow(view)
-        if self._ordered != (view.sort, self.benchmark if view.sort == "kept" else None):
-            self._order(view.sort)
+        if self._ordered != (view.sort, view.reverse, self.benchmark if view.sort == "kept" else None):
+            self._order(view.sort, reverse=view.reverse)
             narrowed = self._narrow(view)
-        for test in self._tests(view):
-            narrowed = [entry for entry in narrowed if test(entry)]
-        return [entry.row for entry in narrowed]
+        return [entry.row for entry in self._find(narrowed, read_words(view.query))]
 
     def kept(self, row: ModelRow) -> float | None:
         """The share of its teacher's score on `benchmark` that the student kept; None for a model made from one."""
@@ -127,11 +106,9 @@ class Listing:
 
     def count_facets(self, view: View) -> Counter[Facet]:
         """How many rows each facet would show beside what the other groups leave."""
-        tests, wanted = self._tests(view), self._group_tests(view.facets)
+        wanted = self._group_tests(view.facets)
         counts: Counter[Facet] = Counter()
-        for entry in self._entries:
-            if (view.installed_only and not entry.row.installed) or not all(test(entry) for test in tests):
-                continue
+        for entry in self._sift(self._present(view), read_words(view.query)):
             failed = [group for group, test in wanted.items() if not test(entry)]
             if len(failed) > 1:
                 continue
@@ -143,8 +120,8 @@ class Listing:
         """How many of the rows that the other groups leave fit; None while nothing is judged."""
         others = frozenset(facet for facet in view.facets if facet.group != FIT)
         rest = self._narrow(view) if others == view.facets else self._filter(replace(view, facets=others))
-        verdicts = [judged.verdict for entry in rest if (judged := self._judge(entry.row)) is not None]
-        return sum(verdict in self.good for verdict in verdicts) if verdicts else None
+        n_fits = sum(self._fits(entry) for entry in rest)
+        return n_fits if any(entry.row.key in self._verdicts for entry in rest) else None
 
     def _narrow(self, view: View) -> list[Entry]:
         """What facets leave; kept until they change."""
@@ -156,11 +133,19 @@ class Listing:
 
     def _filter(self, view: View) -> list[Entry]:
         tests = tuple(self._group_tests(view.facets).values())
-        return [
-            entry
-            for entry in self._entries
-            if (entry.row.installed or not view.installed_only) and all(test(entry) for test in tests)
-        ]
+        present = self._present(view)
+        return [entry for entry in present if all(test(entry) for test in tests)] if tests else present
+
+    def _present(self, view: View) -> list[Entry]:
+        return [entry for entry in self._entries if entry.row.installed or not view.installed_only]
+
+    def _find(self, entries: list[Entry], words: tuple[Word, ...]) -> list[Entry]:
+        """What the query finds among `entries`: while it is typed on, among those that it found before."""
+        before = self._found
+        known = before is not None and before[0] is entries and narrows(words, before[1])
+        found = self._sift(before[2] if known and before is not None else entries, words)
+        self._found = (entries, words, found)
+        return found
 
     def _choose_benchmark(self, rows: Iterable[ModelRow]) -> None:
         students: dict[str, Student] = {
@@ -171,32 +156,51 @@ class Listing:
             self.benchmark = found
             self._kept.clear()
 
-    def _order(self, sort: str) -> None:
+    def _order(self, sort: str, *, reverse: bool) -> None:
         key = _KEYS[sort]
-        self._entries.sort(key=lambda entry: entry.row.name.casefold())
+        self._entries.sort(key=lambda entry: entry.row.name.casefold(), reverse=reverse and sort == "name")
         if sort != "name":
-            self._entries.sort(key=lambda entry: key(self, entry.row))
+            self._entries.sort(key=lambda entry: key(self, entry.row)[1], reverse=reverse)
+            self._entries.sort(key=lambda entry: key(self, entry.row)[0])
         self._entries.sort(key=lambda entry: not entry.row.installed)
-        self._ordered = (sort, self.benchmark if sort == "kept" else None)
+        self._ordered = (sort, reverse, self.benchmark if sort == "kept" else None)
         self._narrowed = None
 
-    def _tests(self, view: View) -> list[Test]:
-        """What each word of the query asks for: `teacher:qwen`, `fits`, `installed`, or anything of the text."""
-        return [self._test(word) for word in view.query.casefold().split()]
+    def _sift(self, entries: list[Entry], words: tuple[Word, ...]) -> list[Entry]:
+        """The entries that every word holds for."""
+        for kind, value in words:
+            if kind == TEXT:
+                entries = self._search(entries, value)
+            elif kind == FITS:
+                entries = [entry for entry in entries if self._fits(entry)]
+            elif kind == FIT:
+                entries = [entry for entry in entries if value in self._verdict(entry.row).value]
+            elif kind == INSTALLED:
+                entries = [entry for entry in entries if entry.row.installed]
+            else:
+                entries = self._search_facets(entries, kind, value)
+        return entries
 
-    def _test(self, word: str) -> Test:
-        group, colon, value = word.partition(":")
-        group = "licence" if group == "license" else group
-        if colon and group in GROUPS:
-            return partial(_has_facet, group, value)
-        if word == FITS:
-            return self._fits
-        if word == "installed":
-            return lambda entry: entry.row.installed
-        judge, meant = self._judge, [verdict for verdict in Verdict if word in verdict.value]
+    def _search(self, entries: list[Entry], word: str) -> list[Entry]:
+        """A word of the row, or of its verdict."""
+        meant = [verdict for verdict in Verdict if word in verdict.value]
         if not meant:
-            return lambda entry: word in entry.text
-        return lambda entry: word in entry.text or verdict_of(judge(entry.row)) in meant
+            return [entry for entry in entries if word in entry.text]
+        return [entry for entry in entries if word in entry.text or self._verdict(entry.row) in meant]
+
+    def _verdict(self, row: ModelRow) -> Verdict:
+        """Asked for once, as soon as there is one."""
+        known = self._verdicts.get(row.key)
+        if known is None:
+            judged = self._judge(row)
+            known = verdict_of(judged)
+            if judged is not None:
+                self._verdicts[row.key] = known
+        return known
+
+    def _search_facets(self, entries: list[Entry], group: str, value: str) -> list[Entry]:
+        wanted = {facet for facet in self._facets if facet.group == group and value in facet.value.casefold()}
+        return [entry for entry in entries if not wanted.isdisjoint(entry.facets)]
 
     def _group_tests(self, facets: frozenset[Facet]) -> Mapping[str, Test]:
         tests: dict[str, Test] = {}
@@ -206,11 +210,11 @@ class Listing:
         return tests
 
     def _fits(self, entry: Entry) -> bool:
-        return verdict_of(self._judge(entry.row)) in self.good
+        return self._verdict(entry.row) in self.good
 
     def fit_rank(self, row: ModelRow) -> tuple[bool, float]:
         """Best first."""
-        return False, _RANKS[verdict_of(self._judge(row))]
+        return False, _RANKS[self._verdict(row)]
 
     def size_rank(self, row: ModelRow) -> tuple[bool, float]:
         """Smallest first."""
@@ -230,10 +234,6 @@ def _enter(row: ModelRow, known: dict[str, frozenset[Facet]]) -> Entry:
     if student.id not in known:
         known[student.id] = facets_of(student)
     return Entry(row, text, known[student.id])
-
-
-def _has_facet(group: str, value: str, entry: Entry) -> bool:
-    return any(facet.group == group and value in facet.value.casefold() for facet in entry.facets)
 
 
 def _has_any(wanted: frozenset[Facet], entry: Entry) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MODE = "chats"
 EMBEDDED = "llamacpp"
+LAST = "last_chat"
+"""What is kept of the chat that was shown last: its `id`."""
 _TURNS_TAKEN = "the embedded engine holds one model at a time: {} is loaded again when you go on with it"
 
 
@@ -106,6 +108,7 @@ class OpenChats:
         """Bring a chat to the front."""
         await self._app.switch_mode(MODE)
         screen = self._screens[chat]
+        self._remember(chat)
         if self._app.screen is screen:
             return
         while len(self._app.screen_stack) > 1:
@@ -130,8 +133,16 @@ class OpenChats:
 
     def changed(self) -> None:
         """Something goes on in a chat, or does not any more."""
+        for chat, screen in self._screens.items():
+            if screen.is_current:
+                self._remember(chat)
         n_streaming = len(self.streaming)
         self._app.show_badge(MODE, f"•{n_streaming}" if n_streaming else "")
+
+    def _remember(self, chat: LiveChat) -> None:
+        """The list finds it again when kdmgr is started the next time; one without a word has no number yet."""
+        if chat.number:
+            self._app.remember(LAST, {"id": chat.number})
 
     async def _add(self, chat: LiveChat, asked: ChatAsked | None) -> None:
         from kdmgr.tui.screens.chat import ChatScreen

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kdmgr.services.ui_state import Value
     from kdmgr.tui.ports import AppServices
 
+FIRST_FRAME_S = 1 / 30
+"""Seconds until the first frame is really shown: what the app draws while it is mounted is not, refreshed or not."""
 SETTLE_S = 1.0
 """Seconds without a further change after which one is written."""
 

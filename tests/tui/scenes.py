@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,9 +22,12 @@ from kdmgr.fit.machine import Machine
 from kdmgr.history.records import LoadRecord
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.app import Services
+from kdmgr.services.leftovers import Leftover
 from kdmgr.services.live_entries import Phase
 from kdmgr.services.load_history import LoadHistory
 from kdmgr.services.monitoring import MachineSample
+from kdmgr.services.pull_plan import PullOptions, PullPlan
+from kdmgr.services.rows import ModelRow
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.duel_words import Phase as DuelPhase
 from kdmgr.tui.screens.chat import ChatScreen
@@ -160,6 +164,65 @@ async def students_nothing_found(on: Stage) -> None:
     await on.pilot.pause(0.3)
 
 
+class Held(FakeServices):
+    """What is asked in threads is answered when the gate is opened: at the end of the scene."""
+
+    held: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.gate = threading.Event()
+
+    def wait(self, what: str) -> None:
+        if what in self.held:
+            self.gate.wait(30)
+
+    def detect_machine(self) -> Machine:
+        self.wait("machine")
+        return super().detect_machine()
+
+    def model_rows(self) -> list[ModelRow]:
+        self.wait("rows")
+        return super().model_rows()
+
+    async def server_rows(self) -> list[ModelRow]:
+        await asyncio.to_thread(self.wait, "server")
+        return await super().server_rows()
+
+    def leftovers(self) -> list[Leftover]:
+        self.wait("leftovers")
+        return super().leftovers()
+
+    def plan_pull(self, text: str, options: PullOptions) -> PullPlan:
+        self.wait("plan")
+        return super().plan_pull(text, options)
+
+
+def _held(*what: str) -> Callable[[], FakeServices]:
+    def make() -> FakeServices:
+        like = make_services(catalog=8)
+        services = Held(rows=like.rows, shapes=like.shapes)
+        services.held = what
+        return services
+
+    return make
+
+
+async def students_looking(on: Stage) -> None:
+    await on.sees("Looking for models")
+    await on.pilot.pause(0.6)
+
+
+async def students_unjudged(on: Stage) -> None:
+    await on.sees("● small")
+    await on.pilot.pause(0.6)
+
+
+async def students_server_late(on: Stage) -> None:
+    await on.sees("✔ fits", "● small", "asking the server")
+    await on.pilot.pause(0.3)
+
+
 # Chats
 
 
@@ -273,6 +336,19 @@ async def transfers_empty(on: Stage) -> None:
     await on.sees("Nothing is being transferred.")
 
 
+async def transfers_looking(on: Stage) -> None:
+    await on.press("3")
+    await on.sees("Looking for what earlier")
+
+
+async def pull_asking(on: Stage) -> None:
+    await on.press("3", "p")
+    await on.reach(PullScreen)
+    await on.press(*"tiny:1b", "enter")
+    await on.sees("asking")
+    await on.pilot.pause(0.2)
+
+
 async def transfers_full(on: Stage) -> None:
     await on.press("3")
     for name in ("qwen3:8b", "llama3.2:1b", "hf.co/unsloth/Qwen3-0.6B-GGUF:Q4_K_M"):
@@ -378,9 +454,8 @@ async def palette_shown(on: Stage) -> None:
     await on.sees("● small")
     await on.press("2")
     await on.sees("No chats yet")
-    # Before anything is typed the sources of offers come in any order.
-    await on.press("ctrl+p", *"go to machine")
-    await on.sees("key 4")
+    await on.press("ctrl+p")
+    await on.sees("Open the selected chat")
     await on.pilot.pause(0.3)
 
 
@@ -475,6 +550,9 @@ SCENES = {
     "students-failed": Scene(
         students_failed, _with(rows=[], rows_error=KdmgrError("the store is locked", hint="by another kdmgr"))
     ),
+    "students-looking": Scene(students_looking, _held("machine", "rows", "server")),
+    "students-unjudged": Scene(students_unjudged, _held("machine")),
+    "students-server-late": Scene(students_server_late, _held("server")),
     "students-nothing-found": Scene(students_nothing_found),
     "chats-empty": Scene(chats_empty),
     "chats-full": Scene(chats_full),
@@ -497,7 +575,9 @@ SCENES = {
     "duel-answered": Scene(duel_answered),
     "duel-settings": Scene(duel_settings),
     "transfers-empty": Scene(transfers_empty),
+    "transfers-looking": Scene(transfers_looking, _held("leftovers")),
     "transfers-full": Scene(transfers_full),
+    "pull-asking": Scene(pull_asking, _held("plan")),
     "pull-planned": Scene(pull_planned),
     "pull-refused": Scene(pull_refused),
     "machine-full": Scene(machine_shown, _machine_full),
@@ -533,3 +613,5 @@ async def play(scene: Scene, size: tuple[int, int], theme: str) -> AsyncIterator
             one.cursor_blink = False
         await pilot.pause()
         yield on
+        if isinstance(services, Held):
+            services.gate.set()

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from textual.binding import Binding
-from textual.command import CommandPalette
+from textual.command import Command, CommandList, CommandPalette
 
 from kdmgr.errors import UsageError
-from kdmgr.tui.app import KdmgrApp, help_sections
+from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.help_sections import help_sections
+from kdmgr.tui.help_words import describe_keys, own_bindings
+from kdmgr.tui.places import PLACES
 from kdmgr.tui.screens.chat import ChatScreen, Phase
-from kdmgr.tui.screens.help import HelpScreen, describe_keys, own_bindings
+from kdmgr.tui.screens.help import HelpScreen
+from kdmgr.tui.themes import THEMES
+from kdmgr.tui.words import one_line
 from tests.support.shapes import shape
 from tests.tui.conftest import make_services
 from tests.tui.fakes import FakeServices, installed
@@ -106,6 +111,26 @@ async def test_the_palette_finds_models_and_actions() -> None:
         await pilot.press("down", "enter")
         screen = app.screen_stack[0]
         await until(pilot, lambda: screen.plans.options.type_k == "q8_0")  # type: ignore[attr-defined]
+
+
+async def test_the_palette_begins_with_what_can_be_done_here() -> None:
+    services = make_services(installed("[red]odd[/]", shape("llama-3.2-1b")), catalog=30)
+    app = KdmgrApp(services)
+    async with app.run_test(size=(100, 36)) as pilot:
+        await until(pilot, lambda: "✔ fits" in screen_text(app))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: CommandPalette.is_open(app))
+        found = app.screen.query_one(CommandList)
+        await until(pilot, lambda: found.option_count > len(PLACES) + len(THEMES))
+        await pilot.pause(0.3)
+        texts = [option.hit.text or "" for option in found.options if isinstance(option, Command)]
+        assert texts[0] == "Chat with the selected model", "the keys of the table first"
+        order = ["All keys", "Chat with [red]odd[/]", *(f"Go to {place.title}" for place in PLACES), "Theme: dark"]
+        assert [text for text in texts if text in order] == order
+        names = [f"Show {one_line(row.name)}" for row in services.rows]
+        assert not set(names) & set(texts), "every model is found by typing, and not listed before"
+        await pilot.press(*"show odd")
+        await until(pilot, lambda: "Show [red]odd[/]" in screen_text(app))
 
 
 async def test_the_palette_reveals_a_filtered_model(services: FakeServices) -> None:

@@ -13,9 +13,12 @@ from kdmgr.services.facets import Facet
 from kdmgr.services.rows import ModelRow
 from kdmgr.services.size_estimates import estimate
 from kdmgr.tui.hints import describe_missing, name_to_pull
-from kdmgr.tui.listing import SORTS, Listing, View, merge
+from kdmgr.tui.listing import Listing
+from kdmgr.tui.merging import merge
 from kdmgr.tui.plans import Plans, Problem
-from kdmgr.tui.widgets.columns import GAP, Line, choose_columns, draw_cell
+from kdmgr.tui.queries import narrows, read_words
+from kdmgr.tui.views import SORTS, View
+from kdmgr.tui.widgets.columns import GAP, Column, Line, choose_columns, draw_cell
 from kdmgr.tui.widgets.context_slider import context_steps, step_from
 from tests.support.machines import gpu, machine
 from tests.support.shapes import shape
@@ -215,23 +218,45 @@ def test_a_missing_student_says_how_it_can_be_had() -> None:
     assert "press i to import" in describe_missing(unpublished)
 
 
+def cell_text(row: ModelRow, column: Column, width: int) -> str:
+    return "".join(text for text, _ in draw_cell(column, width, Line(row, None, None), lambda name: Style()))
+
+
 def test_columns_fit_and_figures_are_never_cut() -> None:
     for width in range(24, 220):
         chosen = choose_columns(width)
         assert sum(given + GAP for _, given in chosen) <= max(width, 36)
         assert [column.key for column, _ in chosen][:2] == ["name", "fit"]
     row = replace(catalog_rows(1)[0], size_bytes=int(228.17 * GIB), n_ctx_train=10 << 20)
-    cells = {
-        column.key: draw_cell(column, width, Line(row, None, None), lambda name: Style())
-        for column, width in choose_columns(200)
-    }
+    cells = {column.key: cell_text(row, column, width) for column, width in choose_columns(200)}
     assert len(cells) == 9
-    assert cells["size"].plain.strip() == "228.17 GiB"
-    assert cells["context"].plain.strip() == "10240k"
+    assert cells["size"].strip() == "228.17 GiB"
+    assert cells["context"].strip() == "10240k"
 
 
 def test_long_names_keep_their_end() -> None:
     row = installed("deepseek-r1-distill-qwen-1.5b-instruct:q4_K_M")
     column, width = choose_columns(71)[0]
-    text = draw_cell(column, width, Line(row, None, None), lambda name: Style()).plain
+    text = cell_text(row, column, width)
     assert len(text) == width and "…" in text and text.endswith("q4_K_M")
+
+
+def test_typing_on_finds_what_the_whole_query_finds(plans: Plans) -> None:
+    rows = [*make_services().rows, *catalog_rows()]
+    listing = listing_of(rows, plans)
+    for query in ("teacher:deepseek method:sequence", "large fits", "fits qwen", "installed 4", "fit:tight"):
+        for end in range(1, len(query) + 1):
+            typed = View(query[:end])
+            assert listing.arrange(typed) == arrange(rows, typed, plans), typed.query
+    assert listing.arrange(View("q")) == arrange(rows, View("q"), plans), "and going back"
+
+
+def test_words_that_ask_for_more_narrow() -> None:
+    def grows(before: str, after: str) -> bool:
+        return narrows(read_words(after), read_words(before))
+
+    assert grows("", "q") and grows("q", "qw") and grows("qw", "qw 4b") and grows("teacher:d", "teacher:de")
+    assert not grows("qw", "q"), "taken back"
+    assert not grows("teacher", "teacher:"), "a word of the name before, a facet now"
+    assert not grows("fit", "fits"), "a verdict's word before, every verdict that is good now"
+    assert not grows("4b qw", "4b")

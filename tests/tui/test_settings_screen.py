@@ -10,10 +10,11 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from kdmgr.errors import StorageFailed
-from kdmgr.tui.app import KdmgrApp, help_sections
+from kdmgr.tui.app import KdmgrApp
+from kdmgr.tui.help_sections import help_sections
+from kdmgr.tui.help_words import own_bindings
 from kdmgr.tui.keymap import check_keys, known_keys, normalize
 from kdmgr.tui.screens.form import FormScreen
-from kdmgr.tui.screens.help import own_bindings
 from kdmgr.tui.screens.settings import SettingsScreen
 from kdmgr.tui.screens.students import StudentsScreen
 from kdmgr.tui.themes import CONTRAST, DARK, LIGHT, TERMINAL

@@ -529,3 +529,25 @@ async def test_without_colours(services: FakeServices, monkeypatch: pytest.Monke
     async with opened(services) as on:
         assert on.app.no_color
         assert "✔ fits" in on.text()
+
+
+async def test_the_bar_beside_the_table_follows_the_filter() -> None:
+    rows = [replace(row, key=f"{row.key}/{at}", name=f"{row.name} {at}") for at in range(9) for row in catalog_rows(12)]
+    services = make_services()
+    services.rows = [*services.rows, *rows]
+    async with opened(services) as on:
+        table = on.screen.table
+        await until(on.pilot, lambda: table.show_vertical_scrollbar)
+        await on.pilot.press("G", "slash", *"large")
+        await until(on.pilot, lambda: on.names == ["large"])
+        assert not table.show_vertical_scrollbar and not table.vertical_scrollbar.display
+        assert "large" in on.text() and rows[0].name not in on.text(), "lines of other rows are gone"
+        await on.pilot.press("escape")
+        await until(on.pilot, lambda: table.row_count == len(services.rows))
+        await on.pilot.pause()
+        assert table.vertical_scrollbar.display
+        assert table.vertical_scrollbar.window_virtual_size == len(services.rows) + 1
+        await on.pilot.press("G")
+        await on.pilot.pause()
+        assert table.scroll_offset.y == table.max_scroll_y == table.vertical_scrollbar.position > 0
+        assert one_line(table.rows[-1].name) in on.text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.engines.ollama.failures import refused
@@ -144,6 +145,11 @@ class Connection:
         also: tuple[int, ...] = (),
     ) -> AsyncIterator[httpx.Response]:
         """A successful response (or one of a status in `also`), its body unread. Raises `KdmgrError` for others."""
+        import asyncio
+
+        if self._client is None:
+            # A screen must not stand still for the quarter of a second that this takes.
+            await asyncio.to_thread(import_module, "httpx")
         import httpx
 
         client = self._ready_client()

@@ -18,6 +18,7 @@ from kdmgr.history.chat_records import ChatRecord
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.chat_rows import ChatRow, arrange_chats
 from kdmgr.tui.messages import SavedChatsFound
+from kdmgr.tui.open_chats import LAST
 from kdmgr.tui.widgets.chat_table import ChatTable
 from kdmgr.tui.widgets.filter_input import FilterInput
 from kdmgr.tui.widgets.key_line import KeyLine
@@ -76,6 +77,8 @@ class ChatsScreen(Screen[None]):
         self._saved: list[ChatRecord] | None = None
         self._error: KdmgrError | None = None
         self._clock: Timer | None = None
+        left = services.ui_state.part(LAST).get("id")
+        self._to_select = f"saved:{left}" if isinstance(left, int) else ""
 
     @property
     def chats(self) -> OpenChats:
@@ -139,9 +142,17 @@ class ChatsScreen(Screen[None]):
         rows = arrange_chats(self.chats, self._saved or [], self._query)
         self.table.display = bool(rows)
         self.table.show_rows(rows)
+        self._select_left(rows)
         self.empty.display = not rows
         self.empty.update(self._describe_empty())
         self.listing.border_title = Content(self._describe_counts(rows))
+
+    def _select_left(self, rows: list[ChatRow]) -> None:
+        """The chat that was shown last when kdmgr was left, once the saved ones are read."""
+        if self._to_select and self._saved is not None:
+            key, self._to_select = self._to_select, ""
+            if any(row.key == key for row in rows):
+                self.table.select(key)
 
     def _describe_empty(self) -> Content:
         if self._error is not None:

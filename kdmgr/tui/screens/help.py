@@ -1,115 +1,92 @@
-"""All keys, taken from the bindings themselves."""
+"""All keys, taken from the bindings themselves: those of where one came from first, and found by a word or a key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.dom import DOMNode
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
-from kdmgr.tui.widgets.facts import Fact, Facts
+from kdmgr.tui.help_words import Block, narrow
+from kdmgr.tui.widgets.filter_input import FilterInput
+from kdmgr.tui.widgets.key_list import KeyList
+from kdmgr.tui.words import one_line
 
-_KEY_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
-    "escape": "Esc",
-    "enter": "Enter",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "home": "Home",
-    "end": "End",
-    "space": "Space",
-    "tab": "Tab",
-}
-_KEY_WIDTH = 23
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.screen import Screen
 
-
-class Section(NamedTuple):
-    """A heading, and the classes whose own bindings it lists."""
-
-    title: str
-    owners: tuple[type[DOMNode], ...]
+    from kdmgr.tui.help_words import Section
 
 
 class HelpScreen(ModalScreen[None]):
-    """A list to read and to close again."""
+    """A list to read, to search and to close again."""
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "close", id="help.close"),
+        Binding("slash", "filter", "find", tooltip="Find a key, or what one does", id="help.find"),
+        Binding("escape", "close", "close", tooltip="Show all again, then close", id="help.close"),
+        Binding("question_mark,q,f1", "dismiss", "close", id="help.dismiss"),
     ]
 
-    def __init__(self, sections: Iterable[Section], keys: Mapping[str, str] | None = None) -> None:
-        """`keys` are the user's own, by the ids of bindings."""
+    filter_input = getters.query_one(FilterInput)
+    view = getters.query_one("#help", VerticalScroll)
+    keys = getters.query_one(KeyList)
+    nothing = getters.query_one("#help-nothing", Static)
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
         super().__init__()
-        self._sections = tuple(sections)
-        self._keys = keys or {}
+        self._blocks = tuple(blocks)
 
     def compose(self) -> ComposeResult:
-        """Headings with their keys below, and what the marks mean."""
-        with VerticalScroll(id="help") as view:
-            view.border_title, view.border_subtitle = "keys", "Esc closes"
-            for section in self._sections:
-                yield Static(Content.styled(section.title, "bold $primary"), classes="heading", markup=False)
-                yield Facts(
-                    [_describe(binding, self._keys) for binding in own_bindings(section)], label_width=_KEY_WIDTH
-                )
-            yield Static(Content.styled("Signs", "bold $primary"), classes="heading", markup=False)
-            yield Facts([Fact(f"  {sign}", text) for sign, text in _SIGNS], label_width=_KEY_WIDTH)
-
-    def _with_own_keys(self, binding: Binding) -> Binding:
-        own = self._keys.get(binding.id or "")
-        return binding.with_key(own) if own else binding
+        """The field, and below it headings with their keys."""
+        with Vertical(id="help-frame") as frame:
+            frame.border_title, frame.border_subtitle = "keys", "/ finds · Esc closes"
+            yield FilterInput(placeholder="a key, or a word of what it does …")
+            yield Static(id="help-nothing", markup=False)
+            with VerticalScroll(id="help"):
+                yield KeyList(self._blocks)
 
     def on_mount(self) -> None:
         """So that the arrow keys scroll."""
-        self.query_one("#help").focus()
+        self.nothing.display = False
+        self.view.focus()
+
+    def action_filter(self) -> None:
+        """Type to find."""
+        self.filter_input.open()
+
+    def action_close(self) -> None:
+        """Show all again; when all are shown, close."""
+        if self.filter_input.value:
+            self.filter_input.action_clear()
+        else:
+            self.dismiss()
+
+    @on(Input.Changed)
+    def _find(self, event: Input.Changed) -> None:
+        found = narrow(self._blocks, event.value) if event.value.strip() else self._blocks
+        self.keys.show(found)
+        self.nothing.display = not found
+        self.nothing.update(Content(f"Nothing matches “{one_line(event.value)}”. Escape shows all again."))
+        self.view.scroll_home(animate=False)
+
+    @on(FilterInput.Left)
+    def _leave_filter(self) -> None:
+        self.view.focus()
 
 
-def own_bindings(section: Section) -> list[Binding]:
-    """What the classes of a section bind themselves, in the order they declare it."""
-    return [
-        binding for owner in section.owners for binding in owner.__dict__["BINDINGS"] if isinstance(binding, Binding)
-    ]
+def sections_here(sections: Sequence[Section], screen: Screen[object]) -> list[str]:
+    """The titles of those whose keys work on `screen`: its own, and those of the widgets in it."""
 
+    def is_there(owner: type[DOMNode]) -> bool:
+        return isinstance(screen, owner) or any(isinstance(node, owner) for node in screen.walk_children())
 
-def describe_keys(binding: Binding) -> str:
-    """`↓  j` for "down,j"."""
-    return "  ".join(_name_key(key) for key in binding.key.split(","))
-
-
-def _describe(binding: Binding, keys: Mapping[str, str]) -> Fact:
-    text = binding.tooltip or binding.description
-    own = keys.get(binding.id or "")
-    return Fact(
-        f"  {describe_keys(binding.with_key(own) if own else binding)}", text[:1].upper() + text[1:], "", "$accent"
-    )
-
-
-def _name_key(key: str) -> str:
-    *modifiers, last = key.split("+")
-    return "+".join([*(modifier.capitalize() for modifier in modifiers), _KEY_NAMES.get(last, last)])
-
-
-_SIGNS = (
-    ("●   ○", "installed, or known from the catalog"),
-    ("✔ fits", "all on the GPU, with the margin to spare"),
-    ("◐ tight", "fits, with less than the margin to spare"),
-    ("◑ partial", "some layers on the GPU, the rest in host memory"),
-    ("○ cpu", "runs in host memory"),
-    ("✘ too big", "not even with host memory"),
-    ("? unknown", "the panel says why"),
-    ("~23   ≤70", "a rough figure, or no more than that"),
-)
+    there = [section for section in sections if all(is_there(owner) for owner in section.owners)]
+    return [section.title for section in sorted(there, key=lambda each: not isinstance(screen, each.owners))]

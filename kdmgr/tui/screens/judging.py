@@ -10,11 +10,12 @@ from textual.binding import Binding
 
 from kdmgr.services.choosing import good_verdicts
 from kdmgr.tui.hints import describe_welcome
-from kdmgr.tui.listing import Listing, View
+from kdmgr.tui.listing import Listing
 from kdmgr.tui.messages import AssessingDone, HeaderFailed, HeaderRead, MachineFound, Planned
 from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 from kdmgr.tui.plans import Judged, Plans, report_of
 from kdmgr.tui.screens.assessing import AssessingScreen
+from kdmgr.tui.views import View
 from kdmgr.tui.widgets.action_line import FOR_INSTALLED, FOR_OTHERS, KEYS
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.columns import Line
@@ -157,7 +158,8 @@ class JudgingScreen(AssessingScreen):
     def _show_selected(self) -> None:
         row, machine = self.table.selected, self.plans.machine
         if row is None:
-            self.panel.show_nothing("no model is selected", machine)
+            nothing = "no model is selected" if self._places else "What a model takes will stand here."
+            self.panel.show_nothing(nothing, machine)
             return
         judged = self.plans.judge(row)
         with self.app.batch_update():
@@ -171,7 +173,7 @@ class JudgingScreen(AssessingScreen):
         if machine is None or asked == self._story_of:
             return
         if self._story_of[0] != row.key:
-            self.panel.show_story(row, None, None)
+            self.panel.await_story()
         self._story_of = asked
         self.tell_story(self.plans.version, row, report_of(judged), machine, self.plans.options)
 
@@ -179,7 +181,8 @@ class JudgingScreen(AssessingScreen):
     def _show_story(self, message: StoryTold) -> None:
         row = self.table.selected
         if row is not None and row.key == message.key and message.version == self.plans.version:
-            self.panel.show_story(row, message.story, report_of(self.plans.judge(row)))
+            with self.app.batch_update():
+                self.panel.show_story(row, message.story, report_of(self.plans.judge(row)))
 
     def _list_actions(self, row: ModelRow) -> list[tuple[str, str, str]]:
         """Key, label and action of what can be done with this model."""

@@ -14,10 +14,10 @@ from textual.widgets import DataTable, Static
 
 from kdmgr.errors import KdmgrError, UsageError
 from kdmgr.services.preferences import KEY_PREFIX
+from kdmgr.tui.help_words import describe_keys
 from kdmgr.tui.keymap import KnownKey, check_keys, known_keys
 from kdmgr.tui.messages import SettingChanged
 from kdmgr.tui.screens.form import Field, FormScreen
-from kdmgr.tui.screens.help import describe_keys
 from kdmgr.tui.widgets.facts import Fact, Facts
 from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.keyed_table import Cell, KeyedTable, Line

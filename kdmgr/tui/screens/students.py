@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.widgets import Input, Static
+from textual.containers import Horizontal
+from textual.widgets import Static
 
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.facet_words import Option, list_options
 from kdmgr.tui.hints import describe_benchmark, describe_counts, describe_empty
-from kdmgr.tui.listing import SORTS, View, merge
+from kdmgr.tui.merging import merge
 from kdmgr.tui.messages import RowsFailed, RowsFound, StateChanged
-from kdmgr.tui.screens.leading import LeadingScreen
-from kdmgr.tui.students_state import read_choice, read_text, read_view, view_values
+from kdmgr.tui.remembering import FIRST_FRAME_S
+from kdmgr.tui.screens.narrowing import NarrowingScreen
+from kdmgr.tui.students_state import read_choice, read_text, read_view
 from kdmgr.tui.widgets.detail_panel import DetailPanel
 from kdmgr.tui.widgets.facet_bar import FacetBar
 from kdmgr.tui.widgets.filter_input import FilterInput
 from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.student_table import StudentTable
+from kdmgr.tui.widgets.titled_frame import TitledFrame
 from kdmgr.tui.widgets.top_line import TopLine
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
-    from kdmgr.services.facets import Facet
     from kdmgr.services.rows import ModelRow
     from kdmgr.tui.ports import AppServices
 
+_LATE_S = 0.5
+"""Seconds after which one is told what is waited for."""
 _PANEL_STATES = ("beside", "full", "hidden")
 
 
-class StudentsScreen(LeadingScreen):
+class StudentsScreen(NarrowingScreen):
     """Installed models first, then the catalog; everything is judged on this machine."""
 
     CSS_PATH = "students.tcss"
     BINDINGS: ClassVar[list[BindingType]] = identify("students", [
         Binding("slash", "filter", "filter", key_display="/", tooltip="Show only models that match"),
         Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+        Binding("S", "reverse", "reverse", show=False, tooltip="Sort the other way round"),
         Binding("F", "facets", "facets", tooltip="Narrow by fit, task, method, licence, teacher"),
         Binding("f", "installed_only", "installed", show=False, tooltip="Installed models alone, or all"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False,
@@ -63,9 +64,7 @@ class StudentsScreen(LeadingScreen):
         Binding("question_mark", "app.help", "help", key_display="?", tooltip="All keys"),
     ])  # fmt: skip
 
-    filter_input = getters.query_one(FilterInput)
-    facet_bar = getters.query_one(FacetBar)
-    listing = getters.query_one("#listing", Vertical)
+    listing = getters.query_one("#listing", TitledFrame)
     empty = getters.query_one("#empty", Static)
 
     def __init__(self, services: AppServices) -> None:
@@ -73,6 +72,8 @@ class StudentsScreen(LeadingScreen):
         left = services.ui_state.part("students")
         self.view = read_view(left)
         self._failures: dict[str, KdmgrError] = {}
+        self._is_late = False
+        """Whether one has waited for what is to come."""
         self._panel_state = read_choice(left, "panel", _PANEL_STATES)
         self._to_select = read_text(left, "selected")
 
@@ -80,7 +81,7 @@ class StudentsScreen(LeadingScreen):
         """Tabs and machine, table and panel, footer."""
         yield TopLine("students")
         with Horizontal(id="body"):
-            with Vertical(id="listing"):
+            with TitledFrame(id="listing"):
                 yield FilterInput()
                 yield FacetBar()
                 yield StudentTable(self._look)
@@ -91,15 +92,15 @@ class StudentsScreen(LeadingScreen):
     def on_mount(self) -> None:
         """Paint first, ask later."""
         self.top_line.show_text("looking at this machine …")
-        self.listing.border_title = "students"
         self.filter_input.show(self.view.query)
         self._show_panel_state()
         self.table.focus()
         self.show_rows()
+        self.show_facets()
         self.app.theme_changed_signal.subscribe(self, lambda _: self.table.redraw())
         self.app.host_changed_signal.subscribe(self, lambda _: self.action_refresh())  # type: ignore[attr-defined]
         self.app.setting_changed_signal.subscribe(self, self._take_setting)  # type: ignore[attr-defined]
-        self.call_after_refresh(self.load)
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_S, self.load)
 
     def load(self) -> None:
         """Ask for machine and models; what an earlier question brings is dropped."""
@@ -109,6 +110,11 @@ class StudentsScreen(LeadingScreen):
         self.find_rows(self.generation)
         self.find_server_rows(self.generation)
         self.describe_engines()
+        self.set_timer(_LATE_S, self._note_late)
+
+    def _note_late(self) -> None:
+        self._is_late = True
+        self._show_counts()
 
     # What the workers report
 
@@ -124,6 +130,7 @@ class StudentsScreen(LeadingScreen):
         )
         self.arranged.set_rows(self._rows)
         self._by_key = {row.key: row for row in self._rows}
+        self.table.redraw()
         self.show_rows()
         self._show_welcome()
         self.read_headers(self.generation, [row for row in self.rows if row.installed])
@@ -163,42 +170,10 @@ class StudentsScreen(LeadingScreen):
     def reveal(self, row: ModelRow) -> None:
         """Select a row, and show all if it is filtered out."""
         if not self.table.holds(row.key):
-            self._set_view(View(sort=self.view.sort))
+            self.set_view(self.view.show_all())
             self.filter_input.action_clear()
         self.table.select(row.key)
         self.table.focus()
-
-    def action_filter(self) -> None:
-        """Type to filter."""
-        self.filter_input.open()
-
-    @on(Input.Changed)
-    def _filter(self, event: Input.Changed) -> None:
-        self.let_rest()
-        self._set_view(replace(self.view, query=event.value))
-
-    @on(FilterInput.Left)
-    def _leave_filter(self) -> None:
-        self.table.focus()
-
-    def action_clear_filter(self) -> None:
-        """Select none; when none is, show all again."""
-        if not self.table.clear_marks():
-            self.filter_input.action_clear()
-            self._set_view(View(sort=self.view.sort))
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self._set_view(self.view.next_sort())
-
-    def action_installed_only(self) -> None:
-        """Hide the students that are not installed, or show them again."""
-        self._set_view(replace(self.view, installed_only=not self.view.installed_only))
-
-    @on(StudentTable.SortAsked)
-    def _sort_by(self, message: StudentTable.SortAsked) -> None:
-        if message.column in SORTS:
-            self._set_view(replace(self.view, sort=message.column))
 
     @on(StudentTable.Marked)
     def _show_marks(self) -> None:
@@ -208,32 +183,6 @@ class StudentsScreen(LeadingScreen):
         """The marked rows; without any, the one under the cursor."""
         row = self.table.selected
         return self.table.marked or ([row] if row is not None else [])
-
-    def action_facets(self) -> None:
-        """Choose what to show."""
-        from kdmgr.tui.screens.facets import FacetsScreen
-
-        self.app.push_screen(FacetsScreen(self._list_facets, self._toggle_facet))
-
-    def _list_facets(self) -> list[Option]:
-        return list_options(self.arranged.count_facets(self.view), self.view)
-
-    def _toggle_facet(self, facet: Facet | None) -> None:
-        if facet is None:
-            self._set_view(replace(self.view, facets=frozenset(), installed_only=False))
-        else:
-            self._set_view(self.view.toggle(facet))
-
-    @on(FacetBar.Toggled)
-    def _toggle_chip(self, message: FacetBar.Toggled) -> None:
-        if message.facet is None:
-            self.action_installed_only()
-        else:
-            self._toggle_facet(message.facet)
-
-    @on(FacetBar.MoreAsked)
-    def _open_facets(self) -> None:
-        self.action_facets()
 
     def action_panel(self) -> None:
         """The panel beside the table, alone, or not at all."""
@@ -258,29 +207,24 @@ class StudentsScreen(LeadingScreen):
         self.plans.forget()
         self.load()
 
-    def _set_view(self, view: View) -> None:
-        narrowed = (view.facets, view.installed_only) != (self.view.facets, self.view.installed_only)
-        self.view = view
-        self.post_message(StateChanged("students", view_values(view)))
-        self.show_rows()
-        if narrowed:
-            self.show_facets()
-
     def show_rows(self) -> None:
         """The rows of the view, in its order."""
+        benchmark = self.arranged.benchmark
         shown = self.arranged.arrange(self.view)
+        if self.arranged.benchmark != benchmark:
+            self.table.redraw()
         self.table.show_rows(shown)
         self._select_left()
         self.table.display = bool(shown)
         self.empty.display = not shown
-        self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk")))
+        if not shown:
+            judged = self.arranged.count_fits(self.view) is not None
+            self.empty.update(describe_empty(self.view, self._places, self._failures.get("disk"), judged=judged))
         self._show_counts()
 
     def _show_counts(self) -> None:
-        title = describe_counts(self.rows, self.table.rows, self.view, len(self.table.marked))
-        self.listing.border_title = Content(title)
-        self.listing.border_subtitle = Content(describe_benchmark(self.arranged.benchmark))
-
-    def show_facets(self) -> None:
-        """What narrows the table, and how many would fit."""
-        self.facet_bar.show(self.view, self.arranged.count_fits(self.view))
+        n_marked = len(self.table.marked)
+        counts = len(self.rows), self.arranged.n_installed, self.table.row_count
+        late = "asking the server …" if self._is_late and "server" not in self._places else ""
+        title = describe_counts(*counts, self.view, n_marked, late) if self._places else "students"
+        self.listing.show_titles(title, describe_benchmark(self.arranged.benchmark))

@@ -41,6 +41,7 @@ Nothing is being transferred.
   i   import a GGUF file you have
 
 They go on while you are elsewhere."""
+_LOOKING = "Looking for what earlier pulls and imports have left …"
 _ENDED = (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
 
 
@@ -74,6 +75,7 @@ class TransfersScreen(Screen[None]):
         self._states: tuple[TransferState, ...] = ()
         self._leftovers: tuple[Leftover, ...] = ()
         self._past: tuple[PastTransfer, ...] = ()
+        self._has_looked = False
         self._wanted: str | None = None
         """The key of a row that is to be selected as soon as it is there."""
 
@@ -83,7 +85,7 @@ class TransfersScreen(Screen[None]):
         with Horizontal(id="body"):
             with Vertical(id="listing"):
                 yield TransferTable()
-                yield Static(_EMPTY, id="empty", markup=False)
+                yield Static(_LOOKING, id="empty", markup=False)
             yield TransferPanel()
         yield KeyLine()
 
@@ -111,7 +113,7 @@ class TransfersScreen(Screen[None]):
 
     @on(EarlierFound)
     def _take_earlier(self, message: EarlierFound) -> None:
-        self._leftovers, self._past = message.leftovers, message.past
+        self._leftovers, self._past, self._has_looked = message.leftovers, message.past, True
         self._show()
 
     @on(TransfersChanged)
@@ -243,6 +245,8 @@ class TransfersScreen(Screen[None]):
     def _show(self) -> None:
         rows = arrange(self._states, self._leftovers, self._past, self.services.transfers.began)
         self.table.display, self.empty.display = bool(rows), not rows
+        if not rows:
+            self.empty.update(_EMPTY if self._has_looked else _LOOKING)
         self.table.show_rows(rows)
         self.listing.border_title = Content(describe_counts(rows))
         if self._wanted in {row.key for row in rows}:

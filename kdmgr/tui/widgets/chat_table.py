@@ -70,6 +70,7 @@ class ChatTable(DataTable[Text], inherit_bindings=False):
         super().__init__(cursor_type="row", cell_padding=0, zebra_stripes=False)
         self._rows: dict[str, ChatRow] = {}
         self._layout: list[tuple[_Column, int]] = []
+        self._wanted: str | None = None
 
     @property
     def selected(self) -> ChatRow | None:
@@ -89,6 +90,12 @@ class ChatTable(DataTable[Text], inherit_bindings=False):
             self._redraw()
         else:
             self._fill(kept.key if kept else None)
+
+    def select(self, key: str) -> None:
+        """Put the cursor on a chat; before there is room for any, it will be."""
+        self._wanted = key
+        if self._layout:
+            self._go_to(key)
 
     def action_open(self) -> None:
         """Ask for the selected chat."""
@@ -121,8 +128,12 @@ class ChatTable(DataTable[Text], inherit_bindings=False):
                 self.add_column(Text(label), width=width + _GAP, key=column.key)
             for row in self._rows.values():
                 self.add_row(*(_draw(*at, row) for at in self._layout), key=row.key)
-            if key in self._rows:
-                self.move_cursor(row=self.get_row_index(key), animate=False)
+            self._go_to(self._wanted if self._wanted in self._rows else key)
+
+    def _go_to(self, key: str | None) -> None:
+        if key in self._rows:
+            self._wanted = None
+            self.move_cursor(row=self.get_row_index(key), animate=False)
 
     def _redraw(self) -> None:
         for row in self._rows.values():

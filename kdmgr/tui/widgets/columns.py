@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 from rich.style import Style
-from rich.text import Text
 
-from kdmgr.services.rows import ModelRow
 from kdmgr.services.size_estimates import Basis, SizedStudent
 from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.bars import share_bar
 from kdmgr.tui.plans import Judged, size_of, speed_of
+from kdmgr.tui.widgets.cells import Part, fit_parts
 from kdmgr.tui.words import COLORS, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from kdmgr.services.rows import ModelRow
 
 StyleOf = Callable[[str], Style]
 """A theme variable's name → a Rich style."""
@@ -75,31 +77,21 @@ def choose_columns(width: int) -> list[tuple[Column, int]]:
     return [(column, widths[column.key]) for column in chosen]
 
 
-def draw_cell(column: Column, width: int, line: Line, style_of: StyleOf) -> Text:
+def draw_cell(column: Column, width: int, line: Line, style_of: StyleOf) -> list[Part]:
     """The cell of `line` in `column`, `width` columns wide."""
     if column.key == "fit":
-        return fit_cell(_draw_fit(line, style_of), width)
+        return fit_parts(_draw_fit(line, style_of), width)
     if column.key == "name":
-        return fit_cell(_draw_name(line, width, style_of), width)
+        return fit_parts(_draw_name(line, width, style_of), width)
     text = _TEXTS[column.key](line)
     quiet = text in ("?", "–", "…") or column.key == "origin"
-    return fit_cell(Text(text, style_of("foreground-muted") if quiet else ""), width, right=column.right)
+    return fit_parts([(text, style_of("foreground-muted") if quiet else None)], width, right=column.right)
 
 
-def fit_cell(text: Text, width: int, *, right: bool = False) -> Text:
-    """Fitted by hand: Rich would take the gap to the next column as part of the cell."""
-    text.no_wrap = True
-    text.end = ""
-    text.truncate(width, overflow="ellipsis")
-    text.align("right" if right else "left", width)
-    return text
-
-
-def _draw_name(line: Line, width: int, style_of: StyleOf) -> Text:
-    marked = ("✓", style_of("primary")) if line.marked else " "
-    installed = line.row.installed
-    mark = ("● ", style_of("success")) if installed else ("○ ", style_of("foreground-muted"))
-    return Text.assemble(marked, mark, _shorten(one_line(line.row.name), width - 3))
+def _draw_name(line: Line, width: int, style_of: StyleOf) -> list[Part]:
+    marked = ("✓", style_of("primary")) if line.marked else (" ", None)
+    mark = ("● ", style_of("success")) if line.row.installed else ("○ ", style_of("foreground-muted"))
+    return [marked, mark, (_shorten(one_line(line.row.name), width - 3), None)]
 
 
 def _shorten(name: str, width: int) -> str:
@@ -110,17 +102,17 @@ def _shorten(name: str, width: int) -> str:
     return f"{name[: width - tail - 1]}…{name[-tail:]}"
 
 
-def _draw_fit(line: Line, style_of: StyleOf) -> Text:
+def _draw_fit(line: Line, style_of: StyleOf) -> list[Part]:
     judged = line.judged
     if judged is None:
-        return Text("…", style_of("foreground-muted"))
+        return [("…", style_of("foreground-muted"))]
     style = style_of(COLORS[judged.verdict])
     word = f"{'~' if is_estimate(judged) else ''}{judged.verdict.value}"
-    cell = Text(f"{MARKS[judged.verdict]} {word:<8}", style)
-    if line.share is not None:
-        full, rest = share_bar(line.share, BAR_WIDTH)
-        cell.append(full, style).append(rest, style_of("foreground-muted"))
-    return cell
+    cell = f"{MARKS[judged.verdict]} {word:<8}"
+    if line.share is None:
+        return [(cell, style)]
+    full, rest = share_bar(line.share, BAR_WIDTH)
+    return [(cell + full, style), (rest, style_of("foreground-muted"))]
 
 
 def _speed_text(line: Line) -> str:

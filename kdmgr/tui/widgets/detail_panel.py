@@ -21,6 +21,7 @@ from kdmgr.tui.widgets.context_slider import ContextSlider
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Facts
 from kdmgr.tui.widgets.memory_view import MemoryView
+from kdmgr.tui.widgets.passage import Passage
 from kdmgr.tui.widgets.story_view import StoryView
 from kdmgr.tui.words import COLORS, describe_row, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 class DetailPanel(VerticalScroll):
     """The panel beside the table, or below it."""
 
-    verdict = getters.query_one("#detail-verdict", Static)
-    about = getters.query_one("#detail-about", Static)
+    verdict = getters.query_one("#detail-verdict", Passage)
+    about = getters.query_one("#detail-about", Passage)
     slider = getters.query_one(ContextSlider)
     picker = getters.query_one(CachePicker)
     memory = getters.query_one(MemoryView)
@@ -49,20 +50,21 @@ class DetailPanel(VerticalScroll):
         yield Static(id="detail-welcome", markup=False)
         with Container(id="detail-top"):
             with VerticalGroup(id="detail-head"):
-                yield Static(id="detail-verdict", markup=False)
-                yield Static(id="detail-about", markup=False)
+                yield Passage(id="detail-verdict")
+                yield Passage(id="detail-about")
                 yield ContextSlider()
                 yield CachePicker()
             yield MemoryView()
-        yield ActionLine(id="detail-actions", markup=False)
+        yield ActionLine(id="detail-actions")
         yield Facts(id="detail-facts")
         yield StoryView()
 
     def show_row(self, row: ModelRow, judged: Judged, machine: Machine | None) -> None:
         """Show a model and what is known of it so far."""
+        self._show_controls(True)
         self.border_title = Content(one_line(row.name))
-        self.verdict.update(_describe_verdict(judged))
-        self.about.update(Content.styled(describe_row(row), MUTED))
+        self.verdict.show(_describe_verdict(judged))
+        self.about.show(Content.styled(describe_row(row), MUTED))
         self.facts.show(facts_of(row, judged))
         report = report_of(judged)
         if report is not None:
@@ -73,8 +75,12 @@ class DetailPanel(VerticalScroll):
             self._show_no_plan(machine)
 
     def show_story(self, row: ModelRow, story: StudentStory | None, report: FitReport | None) -> None:
-        """Tell of its student; None hides what was told of another."""
+        """Tell of its student; None where there is none to tell of."""
         self.story.show(story, row.quant, report)
+
+    def await_story(self) -> None:
+        """Nothing is told of another model; what there is to come will need about as much room."""
+        self.story.visible = False
 
     def greet(self, text: str) -> None:
         """Say what a first-time user needs to know; "" when that is over."""
@@ -83,13 +89,17 @@ class DetailPanel(VerticalScroll):
 
     def show_nothing(self, text: str, machine: Machine | None) -> None:
         """No model is selected."""
+        self._show_controls(False)
         self.border_title = ""
-        self.verdict.update(Content.styled(text, MUTED))
-        self.about.update("")
+        self.verdict.show(Content.styled(text, MUTED))
+        self.about.show(Content())
         self.facts.show([])
         self.actions.show([])
         self.story.show(None, None, None)
         self._show_no_plan(machine)
+
+    def _show_controls(self, shown: bool) -> None:
+        self.slider.display = self.picker.display = shown
 
     def _show_plan(self, report: FitReport) -> None:
         self.slider.show(report.options.n_ctx, report.shape.n_ctx_train, report.max_n_ctx)

@@ -42,6 +42,12 @@ class Drawn(Widget):
         self._lines = None
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
+    def redraw(self) -> None:
+        """It tells of something else: everything is laid out anew only where that takes another number of lines."""
+        before, self._lines = self._lines, None
+        layout = before is None or len(self._draw_once(before[0])) != len(before[1])
+        super().refresh(layout=layout)
+
     def _draw_once(self, width: int) -> list[Content]:
         if self._lines is None or self._lines[0] != width:
             self._lines = (width, self.draw(width))

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from kdmgr.services.facets import FIT, FITS, Facet
 from kdmgr.tui.facet_words import describe_chosen
-from kdmgr.tui.listing import View
+from kdmgr.tui.views import View
 from kdmgr.tui.widgets.drawn import MUTED, Drawn
 
 _GAP = "  "

@@ -34,7 +34,7 @@ class Facts(Drawn):
         """Draw these; without any, the widget takes no room."""
         self._facts = tuple(facts)
         self.display = bool(facts)
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """A label in front of the first line of each sentence."""

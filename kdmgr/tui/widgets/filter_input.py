@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.widgets import Input
 
 from kdmgr.tui.words import one_line
@@ -15,6 +17,9 @@ from kdmgr.tui.words import one_line
 
 class FilterInput(Input):
     """Hidden until asked for; Enter and Down go to the table, Escape clears and hides it."""
+
+    # Input's own has everything laid out anew with each key; this one is as wide as its place, whatever is in it.
+    virtual_size = Reactive(Size(0, 0), layout=False)
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "leave", "to the table", show=False, id="filter.leave"),

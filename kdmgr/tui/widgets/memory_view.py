@@ -25,7 +25,7 @@ class MemoryView(Drawn):
     def show(self, places: Sequence[DevicePlan]) -> None:
         """Draw these places."""
         self._places = tuple(places)
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """For each place its name, its bar and its figures."""

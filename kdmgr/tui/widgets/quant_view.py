@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from kdmgr.services.student_story import QuantRung
 from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.widgets.drawn import MUTED, Drawn
 from kdmgr.tui.words import COLORS, one_line
 from kdmgr.units import format_bytes
+
+if TYPE_CHECKING:
+    from kdmgr.services.student_story import QuantRung
 
 _QUANT, _SIZE, _FIT, _SPEED = 9, 11, 12, 7
 
@@ -26,7 +29,7 @@ class QuantView(Drawn):
     def show(self, rungs: Sequence[QuantRung], basis: str | None) -> None:
         """Draw these, and what their figures follow from."""
         self._rungs, self._basis = tuple(rungs), basis
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """A head, the quants, and the basis."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from kdmgr.catalog.retention import Retention
 from kdmgr.tui.bars import share_bar
 from kdmgr.tui.widgets.drawn import MUTED, Drawn
 from kdmgr.tui.words import one_line
+
+if TYPE_CHECKING:
+    from kdmgr.catalog.retention import Retention
 
 _NAME, _BAR = 18, 12
 
@@ -25,7 +28,7 @@ class RetentionView(Drawn):
     def show(self, retention: Sequence[Retention], notes: Sequence[str]) -> None:
         """Draw these, and how to read them."""
         self._retention, self._notes = tuple(retention), tuple(notes)
-        self.refresh(layout=True)
+        self.redraw()
 
     def draw(self, width: int) -> list[Content]:
         """The benchmarks, then the notes."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from textual import getters
-from textual.app import ComposeResult
+from typing import TYPE_CHECKING
+
 from textual.containers import VerticalGroup
 
-from kdmgr.fit.plan import FitReport
-from kdmgr.services.lineage_words import lineage_fields, read_retention
-from kdmgr.services.student_story import StudentStory
-from kdmgr.services.teachers import describe_teacher
 from kdmgr.tui.widgets.facts import Fact, Facts
 from kdmgr.tui.widgets.fold import Fold
 from kdmgr.tui.widgets.quant_view import QuantView
 from kdmgr.tui.widgets.retention_view import RetentionView
+
+if TYPE_CHECKING:
+    from kdmgr.fit.plan import FitReport
+    from kdmgr.services.student_story import StudentStory
 
 _LABEL = 10
 
@@ -21,22 +21,28 @@ _LABEL = 10
 class StoryView(VerticalGroup):
     """Hidden while nothing is told, or where there is nothing to tell."""
 
-    quants = getters.query_one(QuantView)
-    lineage = getters.query_one("#story-lineage", Facts)
-    kept = getters.query_one(RetentionView)
-    teacher = getters.query_one("#story-teacher", Facts)
-
-    def compose(self) -> ComposeResult:
-        """Four folds."""
-        yield Fold("quants", QuantView(), id="fold-quants")
-        yield Fold("lineage", Facts(label_width=_LABEL, id="story-lineage"), id="fold-lineage")
-        yield Fold("kept of the teacher's scores", RetentionView(), id="fold-kept")
-        yield Fold("the teacher instead", Facts(label_width=0, id="story-teacher"), id="fold-teacher")
+    def __init__(self) -> None:
+        super().__init__()
+        self.quants = QuantView()
+        self.lineage = Facts(label_width=_LABEL, id="story-lineage")
+        self.kept = RetentionView()
+        self.teacher = Facts(label_width=0, id="story-teacher")
+        self._folds = {
+            "quants": Fold("quants", self.quants, id="fold-quants"),
+            "lineage": Fold("lineage", self.lineage, id="fold-lineage"),
+            "kept": Fold("kept of the teacher's scores", self.kept, id="fold-kept"),
+            "teacher": Fold("the teacher instead", self.teacher, id="fold-teacher"),
+        }
 
     def show(self, story: StudentStory | None, quant: str | None, report: FitReport | None) -> None:
         """Tell it; `quant` is that of the file at hand, `report` its plan."""
+        self.visible = True
         found = {"quants": False, "lineage": False, "kept": False, "teacher": False}
         if story is not None:
+            # Not before there is one to tell: the screen is drawn without.
+            from kdmgr.services.lineage_words import read_retention
+            from kdmgr.services.teachers import describe_teacher
+
             lineage = story.lineage
             self.quants.show(story.quants, story.quants_basis)
             self.lineage.show(_lineage_facts(story))
@@ -45,11 +51,15 @@ class StoryView(VerticalGroup):
             self.kept.show(lineage.retention, notes)
             self.teacher.show([Fact("", describe_teacher(story.teacher, report))])
             found = {"quants": bool(story.quants), "lineage": True, "kept": bool(lineage.retention), "teacher": True}
-        for name, is_known in found.items():
-            self.query_one(f"#fold-{name}", Fold).display = is_known
+        for name, fold in self._folds.items():
+            fold.display = found[name]
+        if story is not None and not self.children:
+            self.mount(*self._folds.values())  # with the first story: the screen is there before any
 
 
 def _lineage_facts(story: StudentStory) -> list[Fact]:
+    from kdmgr.services.lineage_words import lineage_fields
+
     student = story.lineage.student
     facts = [Fact("student", f"{student.name}{', from which this model is derived' if story.is_parent else ''}")]
     published = (student.publisher or "", f"released {student.released}" if student.released else "")

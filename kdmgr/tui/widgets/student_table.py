@@ -1,35 +1,31 @@
-"""The table of students. Only the lines in sight are drawn, so it takes any number of rows."""
+"""The table of students: what is shown of them, which are selected, and what the user wants of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.cache import LRUCache
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.widgets.columns import GAP, Column, Line, choose_columns, draw_cell, fit_cell
+from kdmgr.tui.widgets.columns import Line
+from kdmgr.tui.widgets.row_list import HEADER, RowList
+from kdmgr.tui.widgets.student_lines import StudentLines
 
 if TYPE_CHECKING:
     from kdmgr.services.rows import ModelRow
 
-_HEADER = 1
 _MARK_WIDTH = 2
 """A click here marks the row."""
-_KEPT_LINES = 512
 
 
-class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
+class StudentTable(RowList, inherit_bindings=False, can_focus=True):
     """Rows are found by `ModelRow.key`; nothing is shown that was not made safe first."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -80,14 +76,12 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
     def __init__(self, look: Callable[[ModelRow, bool], Line], *, id: str | None = None) -> None:
         """`look` gives what a row is drawn from, marked or not."""
         super().__init__(id=id)
-        self._look = look
         self._rows: Sequence[ModelRow] = ()
-        self._index: dict[str, int] = {}
-        self._layout: list[tuple[Column, int]] = []
-        self._lines: LRUCache[tuple[str, Style, bool], Strip] = LRUCache(_KEPT_LINES)
+        self._index: dict[str, int] | None = None
+        """Where the rows stand, by their keys; None until somebody asks."""
+        self._lines = StudentLines(look, self._style_of)
         self._marks: set[str] = set()
-        self._hover: int | None = None
-        self.cursor_row = 0
+        self._row_styles: dict[str, Style] = {}
 
     # What is shown
 
@@ -113,47 +107,31 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
 
     def show_rows(self, rows: Sequence[ModelRow]) -> None:
         """Show these, in this order; the cursor stays on its model if that is among them."""
-        kept = self.selected
+        kept, before = self.selected, self._seen()
         at_screen = self.cursor_row - self.scroll_offset.y
-        self._rows = rows
-        self._index = {row.key: at for at, row in enumerate(rows)}
-        self._lines.clear()
-        self._measure()
-        self.cursor_row = self._index.get(kept.key, 0) if kept else 0
+        self._rows, self._index = rows, None
+        self.measure()
+        self.cursor_row = _find(rows, kept.key) if kept else 0
         if self.size.height:
-            self._scroll_to_row(self.cursor_row - max(at_screen, 0))
-            self._show_cursor()
-        self.refresh()
-        self.post_message(self.Highlighted(self.selected.key if self.selected else None))
+            self.scroll_to_row(self.cursor_row - max(at_screen, 0))
+            self.show_cursor()
+        self._refresh_changed(before)
+        self.tell_cursor()
 
     def select(self, key: str) -> None:
         """Put the cursor on a row."""
-        if key in self._index:
-            self.move_cursor(row=self._index[key])
+        at = self._places.get(key)
+        if at is not None:
+            self.move_cursor(row=at)
 
     def holds(self, key: str) -> bool:
         """Whether the row is shown."""
-        return key in self._index
+        return key in self._places
 
-    def move_cursor(self, *, row: int) -> None:
-        """Put the cursor on the row of this number, or on the nearest there is."""
-        before, row = self.cursor_row, max(min(row, len(self._rows) - 1), 0)
-        self.cursor_row = row
-        self._show_cursor()
-        self._refresh_row(before)
-        self._refresh_row(row)
-        if row != before:
-            self.post_message(self.Highlighted(self._rows[row].key))
-
-    def redraw_rows(self, keys: Sequence[str] | set[str]) -> None:
+    def redraw_rows(self, keys: Collection[str]) -> None:
         """The plans of some rows have changed."""
-        for cached in list(self._lines.keys()):
-            if cached[0] in keys:
-                self._lines.discard(cached)
-        top = self.scroll_offset.y
-        for row in self._rows[top : top + self.size.height]:
-            if row.key in keys:
-                self._refresh_row(self._index[row.key])
+        self._lines.forget(keys)
+        self.refresh_rows(*(at for at in self.rows_in_sight() if self._rows[at].key in keys))
 
     def redraw_row(self, key: str) -> None:
         """The plan of one row has changed."""
@@ -161,7 +139,7 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
 
     def redraw(self) -> None:
         """All plans, or the theme, have changed."""
-        self._lines.clear()
+        self._lines.forget()
         self.refresh()
 
     def clear_marks(self) -> bool:
@@ -169,6 +147,10 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
         had = bool(self._marks)
         self._mark(set())
         return had
+
+    def tell_cursor(self) -> None:
+        """Say on which row it is."""
+        self.post_message(self.Highlighted(self.selected.key if self.selected else None))
 
     # What the user does
 
@@ -185,119 +167,72 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
 
     def action_mark_all(self) -> None:
         """Select all rows that are shown; none when all are."""
-        keys = set(self._index)
+        keys = set(self._places)
         self._mark(self._marks - keys if keys <= self._marks else self._marks | keys)
-
-    def action_move(self, by: int) -> None:
-        """One row down or up."""
-        self.move_cursor(row=self.cursor_row + by)
-
-    def action_page(self, by: int) -> None:
-        """A screenful down or up."""
-        self.move_cursor(row=self.cursor_row + by * max(self.size.height - _HEADER - 1, 1))
-
-    def action_first(self) -> None:
-        """The first row."""
-        self.move_cursor(row=0)
-
-    def action_last(self) -> None:
-        """The last row."""
-        self.move_cursor(row=len(self._rows) - 1)
 
     def on_click(self, event: events.Click) -> None:
         """A click selects, at the mark it marks, on a column's head it sorts; a second one opens."""
-        if event.y < _HEADER:
-            self._click_header(event.x)
-            return
-        at = event.y - _HEADER + self.scroll_offset.y
-        if at >= len(self._rows):
-            return
-        self.move_cursor(row=at)
-        if event.x < _MARK_WIDTH:
-            self._mark(self._marks ^ {self._rows[at].key})
-        elif event.chain == 2:
-            self.action_open()
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Light up what is under the pointer."""
-        at = event.y - _HEADER + self.scroll_offset.y
-        self._light(at if event.y >= _HEADER and at < len(self._rows) else None)
-
-    def on_leave(self) -> None:
-        """The pointer has gone."""
-        self._light(None)
+        at = self.row_at(event)
+        if event.y < HEADER:
+            column = self._lines.column_at(event.x)
+            if column is not None:
+                self.post_message(self.SortAsked(column.key))
+        elif at is not None:
+            self.move_cursor(row=at)
+            if event.x < _MARK_WIDTH:
+                self._mark(self._marks ^ {self._rows[at].key})
+            elif event.chain == 2:
+                self.action_open()
 
     def on_resize(self) -> None:
         """Other columns may have room now."""
-        self._lines.clear()
-        self._measure()
-        self._show_cursor()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """The cursor looks quieter without the focus."""
-        super().watch_has_focus(has_focus)
-        self.refresh()
+        self._lines.resize(self.size.width)
+        self.measure()
+        self.show_cursor()
 
     # Drawing
 
-    def render_line(self, y: int) -> Strip:
-        """The head, or the row that stands on this line."""
-        width = self.size.width
-        if y < _HEADER:
-            return self._draw_header().adjust_cell_length(width)
-        at = y - _HEADER + self.scroll_offset.y
-        if at >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
-        row, style = self._rows[at], self._style_of_row(at)
-        key = (row.key, style, row.key in self._marks)
-        if key not in self._lines:
-            self._lines[key] = self._draw_row(row, style)
-        return self._lines[key]
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines in `crop`; what they look like under the cursor or the pointer is asked for once."""
+        names = ("header", "cursor" if self.has_focus else "cursor-blurred", "hover")
+        header, cursor, hover = (self.get_component_rich_style(f"student-table--{name}") for name in names)
+        self._row_styles = {"header": header, "cursor": cursor, "hover": hover, "": self.rich_style}
+        return super().render_lines(crop)
 
-    def _draw_row(self, row: ModelRow, style: Style) -> Strip:
-        line = self._look(row, row.key in self._marks)
-        return self._strip([draw_cell(column, width, line, self._style_of) for column, width in self._layout], style)
+    def draw_header(self) -> Strip:
+        """The labels of the columns."""
+        return self._lines.draw_header(self._row_styles["header"])
 
-    def _draw_header(self) -> Strip:
-        cells = [fit_cell(Text(column.label), width, right=column.right) for column, width in self._layout]
-        return self._strip(cells, self.get_component_rich_style("student-table--header"))
-
-    def _strip(self, cells: Sequence[Text], style: Style) -> Strip:
-        line = Text(" " * GAP, end="", no_wrap=True).join(cells)
-        line.end = ""
-        segments = [Segment(text, part) for text, part, _ in line.render(self.app.console)]
-        return Strip(segments).adjust_cell_length(self.size.width).apply_style(style)
-
-    def _style_of_row(self, at: int) -> Style:
-        if at == self.cursor_row:
-            name = "cursor" if self.has_focus else "cursor-blurred"
-            return self.get_component_rich_style(f"student-table--{name}")
-        return self.get_component_rich_style("student-table--hover") if at == self._hover else self.rich_style
+    def draw_row(self, at: int) -> Strip:
+        """The row of this number."""
+        row = self._rows[at]
+        name = "cursor" if at == self.cursor_row else "hover" if at == self.hovered else ""
+        return self._lines.draw(row, marked=row.key in self._marks, style=self._row_styles[name])
 
     def _style_of(self, variable: str) -> Style:
         """The theme's colour of this name; the style sheet has a class for each that cells use."""
         return self.get_component_rich_style(f"student-table--{variable}", partial=True)
 
+    def _seen(self) -> list[tuple[str, bool]]:
+        """What is in sight: the key of each row, and whether the cursor is on it."""
+        return [(self._rows[at].key, at == self.cursor_row) for at in self.rows_in_sight()]
+
+    def _refresh_changed(self, before: list[tuple[str, bool]]) -> None:
+        """Draw what is in sight anew where something else stands."""
+        now = self._seen()
+        if len(now) != len(before):
+            self.refresh()
+            return
+        sight = self.rows_in_sight()
+        self.refresh_rows(*(at for at, seen, was in zip(sight, now, before, strict=True) if seen != was))
+
     # Places
 
-    def _measure(self) -> None:
-        self._layout = choose_columns(self.size.width) if self.size.width else []
-        self.virtual_size = Size(self.size.width, len(self._rows) + _HEADER)
-
-    def _show_cursor(self) -> None:
-        top, height = self.scroll_offset.y, max(self.size.height - _HEADER, 1)
-        if self.cursor_row < top:
-            self._scroll_to_row(self.cursor_row)
-        elif self.cursor_row >= top + height:
-            self._scroll_to_row(self.cursor_row - height + 1)
-
-    def _scroll_to_row(self, at: int) -> None:
-        self.scroll_to(y=max(at, 0), animate=False, force=True)
-
-    def _refresh_row(self, at: int) -> None:
-        y = at - self.scroll_offset.y + _HEADER
-        if _HEADER <= y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+    @property
+    def _places(self) -> dict[str, int]:
+        if self._index is None:
+            self._index = {row.key: at for at, row in enumerate(self._rows)}
+        return self._index
 
     def _mark(self, keys: set[str]) -> None:
         changed, self._marks = keys ^ self._marks, keys
@@ -305,17 +240,7 @@ class StudentTable(ScrollView, inherit_bindings=False, can_focus=True):
             self.refresh()
             self.post_message(self.Marked(frozenset(keys)))
 
-    def _light(self, at: int | None) -> None:
-        before, self._hover = self._hover, at
-        if before != at:
-            for each in (before, at):
-                if each is not None:
-                    self._refresh_row(each)
 
-    def _click_header(self, x: int) -> None:
-        end = 0
-        for column, width in self._layout:
-            end += width + GAP
-            if x < end:
-                self.post_message(self.SortAsked(column.key))
-                return
+def _find(rows: Sequence[ModelRow], key: str) -> int:
+    """Where a row stands; at the top where it is not."""
+    return next((at for at, row in enumerate(rows) if row.key == key), 0)
