@@ -253,6 +253,7 @@ def help_sections() -> tuple[Section, ...]:
     from kdmgr.tui.screens.ladder import LadderScreen
     from kdmgr.tui.screens.machine import MachineScreen
     from kdmgr.tui.screens.modelfile import ModelfileScreen
+    from kdmgr.tui.screens.receipt import ReceiptScreen
     from kdmgr.tui.screens.settings import SettingsScreen
     from kdmgr.tui.screens.transfers import TransfersScreen
     from kdmgr.tui.widgets.chat_input import ChatInput
@@ -275,6 +276,7 @@ def help_sections() -> tuple[Section, ...]:
         Section("In a chat", (ChatInput, ChatScreen)),
         Section("Duel", (DuelScreen,)),
         Section("Transfers", (TransferTable, TransfersScreen)),
+        Section("Receipt", (ReceiptScreen,)),
         Section("Import", (GgufTree, ImportScreen)),
         Section("Modelfile", (ModelfileArea, ModelfileScreen)),
         Section("Machine", (LoadedTable, HostsTable, MachineScreen, KeyedTable)),
