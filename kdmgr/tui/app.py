@@ -248,6 +248,7 @@ def help_sections() -> tuple[Section, ...]:
     from kdmgr.tui.screens.chats import ChatsScreen
     from kdmgr.tui.screens.duel import DuelScreen
     from kdmgr.tui.screens.facets import FacetsScreen
+    from kdmgr.tui.screens.find import FindScreen
     from kdmgr.tui.screens.help import Section
     from kdmgr.tui.screens.import_ import ImportScreen
     from kdmgr.tui.screens.ladder import LadderScreen
@@ -260,6 +261,7 @@ def help_sections() -> tuple[Section, ...]:
     from kdmgr.tui.widgets.chat_table import ChatTable
     from kdmgr.tui.widgets.file_picker import GgufTree
     from kdmgr.tui.widgets.filter_input import FilterInput
+    from kdmgr.tui.widgets.find_tables import FindInput, FindsTable, QuantsTable
     from kdmgr.tui.widgets.keyed_table import KeyedTable
     from kdmgr.tui.widgets.machine_tables import HostsTable, LoadedTable
     from kdmgr.tui.widgets.modelfile_area import ModelfileArea
@@ -271,6 +273,7 @@ def help_sections() -> tuple[Section, ...]:
         Section("Students", (StudentTable, StudentsScreen)),
         Section("In the filter", (FilterInput,)),
         Section("In the facets", (FacetsScreen,)),
+        Section("On the Hub", (FindInput, FindsTable, QuantsTable, FindScreen)),
         Section("Ladder", (LadderScreen,)),
         Section("Chats", (ChatTable, ChatsScreen)),
         Section("In a chat", (ChatInput, ChatScreen)),

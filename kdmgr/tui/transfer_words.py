@@ -36,10 +36,9 @@ def draw_row(row: TransferRow, width: int) -> list[Content]:
         lines += draw_facts(_leftover_facts(row.item), width)
     else:
         lines += draw_facts(_past_facts(row.item), width)
-    if row.receipt is not None:
-        lines += _draw_receipt(row.receipt, width)
-    hint = describe_keys(row)
-    return [*lines, Content(""), *Content.styled(hint, MUTED).wrap(width)] if hint else lines
+    hint = Content.styled(describe_keys(row), MUTED).wrap(width)
+    receipt = _draw_receipt(row.receipt, width) if row.receipt is not None else []
+    return [*lines, Content(""), *hint, *receipt]
 
 
 def _draw_head(row: TransferRow) -> Content:

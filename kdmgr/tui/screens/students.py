@@ -53,6 +53,7 @@ class StudentsScreen(LeadingScreen):
         Binding("l", "ladder", "ladder", show=False, tooltip="All students of this one's teacher, by size"),
         Binding("c", "duel", "compare", show=False, tooltip="Ask this model and another the same, side by side"),
         Binding("p", "pull", "pull", show=False, tooltip="Pull the selected model of the catalog, or any by its name"),
+        Binding("h", "search_hub", "Hub", tooltip="Find students on the Hugging Face Hub"),
         Binding("e", "edit_modelfile", "edit", show=False, tooltip="Edit the Modelfile of the selected model"),
         Binding("i", "app.import_file", "import", show=False, tooltip="Import a GGUF file"),
         Binding("d", "delete", "delete", show=False, tooltip="Delete the selected models; asks, says what it frees"),
@@ -177,8 +178,16 @@ class StudentsScreen(LeadingScreen):
         self._set_view(replace(self.view, query=event.value))
 
     @on(FilterInput.Left)
-    def _leave_filter(self) -> None:
-        self.table.focus()
+    def _leave_filter(self, message: FilterInput.Left) -> None:
+        if message.by_enter and self.words_for_hub and "disk" in self._places and not self.table.row_count:
+            self.action_search_hub()
+        else:
+            self.set_focus(self.table if self.table.display else None)
+
+    @property
+    def words_for_hub(self) -> str:
+        """What the table is filtered by."""
+        return self.view.query.strip()
 
     def action_clear_filter(self) -> None:
         """Select none; when none is, show all again."""
