@@ -11,6 +11,7 @@ from kdmgr.fit.plan import Verdict
 from kdmgr.services.discovery import DEFAULT_WORDS
 from kdmgr.services.discovery_words import find_fields
 from kdmgr.services.wording import MARKS, short_speed
+from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Fact
 from kdmgr.tui.widgets.keyed_table import Cell, Heading, Line
 from kdmgr.tui.words import COLORS, one_line
@@ -116,13 +117,14 @@ def _tone(verdict: Verdict) -> str:
     return _TONES.get(COLORS[verdict], "")
 
 
-def find_facts(find: Find, sized: SizedStudent | None) -> list[Fact]:
+def find_facts(find: Find, sized: SizedStudent | None, *, reading_card: bool = False) -> list[Fact]:
     """What is to be said of one repository, what warns first."""
+    waiting = [Fact("claimed", "reading the model card …", MUTED)] if reading_card else []
     fields = sorted(find_fields(find), key=lambda field: _FIRST.get(field[0], len(_FIRST)))
     facts = [Fact(label, text, "$warning" if label == "note" else "") for label, text in fields]
     if sized is not None and sized.n_ctx is not None:
         facts.append(Fact("fit", f"{sized.verdict.value}: {sized.reason}, at context {format_count(sized.n_ctx)}"))
-    return facts
+    return [*waiting, *facts]
 
 
 def describe_title(finds: Finds | None, n_shown: int, sort: str) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdmgr.errors import KdmgrError
-
 if TYPE_CHECKING:
     from kdmgr.catalog.students import Student
+    from kdmgr.errors import KdmgrError
     from kdmgr.services.discovery import Find, SearchResult
     from kdmgr.services.hub_desk import HubQuant
     from kdmgr.services.ladder import Ladder
@@ -26,7 +25,7 @@ class Finds:
         self.notes = result.notes
         self._finds = {find.entry.repo: find for find in result.finds}
         self.quants: dict[str, tuple[HubQuant, ...] | KdmgrError] = {}
-        self.ladders: dict[str, Ladder | KdmgrError] = {}
+        self._ladders: dict[str, Ladder] = {}
         self.sized: Mapping[str, SizedStudent] = {}
         """By the ids of students."""
 
@@ -38,14 +37,28 @@ class Finds:
         """The find of this repository ("owner/name")."""
         return self._finds.get(repo or "")
 
-    def learn(self, find: Find) -> None:
-        """More is known of one."""
-        self._finds[find.entry.repo] = find
+    def take_ladder(self, repo: str, ladder: Ladder | None, error: KdmgrError | None) -> None:
+        """The quants of a repository are planned, or cannot be."""
+        if ladder is not None:
+            self._ladders[repo] = ladder
+        reason = error.message if error is not None else "nobody can tell"
+        for problem in (f"its fit is not known: {reason}",) if ladder is None else ladder.problems:
+            self._note(repo, problem)
 
-    def note(self, repo: str, sentence: str) -> None:
-        """Something about one could not be found out."""
-        find = self._finds[repo]
-        if sentence not in find.problems:
+    def take_evidence(self, repo: str, find: Find | None, error: KdmgrError | None) -> None:
+        """The cards of a repository are read, or cannot be."""
+        known = self._finds.get(repo)
+        if find is not None and known is not None:
+            problems = dict.fromkeys((*known.problems, *find.problems))
+            self._finds[repo] = replace(find, problems=tuple(problems))
+        if error is not None:
+            self._note(repo, f"the card was not read: {error.message}")
+        elif find is not None and find.evidence is None and not find.problems:
+            self._note(repo, "no card claims that it was distilled")
+
+    def _note(self, repo: str, sentence: str) -> None:
+        find = self._finds.get(repo)
+        if find is not None and sentence not in find.problems:
             self._finds[repo] = replace(find, problems=(*find.problems, sentence))
 
     def students(self) -> list[Student]:
@@ -55,8 +68,7 @@ class Finds:
 
     def ladder(self, find: Find) -> Ladder | None:
         """Its quants, planned; None where they have not been."""
-        known = self.ladders.get(find.entry.repo)
-        return None if isinstance(known, KdmgrError) else known
+        return self._ladders.get(find.entry.repo)
 
     def estimate(self, find: Find) -> SizedStudent | None:
         """What the student that it is would take; None for what is derived from one, and for no student."""

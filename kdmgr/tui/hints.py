@@ -46,7 +46,7 @@ def describe_empty(view: View, places: Mapping[str, Sequence[ModelRow]], error: 
         if not view.query.strip():
             return "Nothing matches these facets.\n\nEscape shows all again."
         words = f"“{one_line(view.query)}”"
-        hub = "Enter looks for it on the Hugging Face Hub (so does h, outside the filter)."
+        hub = "Enter (or h, outside the filter) searches the Hub for it."
         return f"Nothing matches {words}.\n\n{hub}\nEscape shows all again."
     catalog = "\n\nPress f to see the students of the catalog." if view.installed_only else ""
     return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"

@@ -214,7 +214,7 @@ async def test_the_link_is_copied(services: FakeServices) -> None:
 async def test_a_filter_that_finds_nothing_leads_to_the_hub_with_its_words(services: FakeServices) -> None:
     async with students(services) as on:
         await on.pilot.press("slash", *"opus x")
-        await on.see("Nothing matches “opus x”.", "looks for it on the Hugging Face Hub")
+        await on.see("Nothing matches “opus x”.", "searches the Hub for it")
         await on.pilot.press("enter")
         await until(on.pilot, lambda: isinstance(on.app.screen, FindScreen) and on.app.screen.is_mounted)
         assert (on.screen.field.value, services.hub_desk.asked) == ("opus x", [])

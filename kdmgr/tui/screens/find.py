@@ -66,8 +66,8 @@ class FindScreen(HubAskingScreen):
         self._asking = False
         self._busy: set[str] = set()
         """Repositories whose headers are being read."""
-        self._read: set[str] = set()
-        """Those whose cards have been, or are being."""
+        self._cards: dict[str, bool] = {}
+        """Whether the card of a repository has been read, and is not still being."""
 
     def compose(self) -> ComposeResult:
         """The answer above, the selected repository below."""
@@ -102,6 +102,7 @@ class FindScreen(HubAskingScreen):
     def _ask(self) -> None:
         self._version += 1
         self._query, self.finds, self._asking = one_line(self.field.value.strip()) or DEFAULT_WORDS, None, True
+        self._cards.clear()
         self.field.value = self._query
         self._say(words.describe_asking(self._query))
         self.search(self._version, self._query, self._sort)
@@ -200,7 +201,8 @@ class FindScreen(HubAskingScreen):
             return
         repo = find.entry.repo
         self.query_one("#find-facts", VerticalScroll).border_title = Content(one_line(repo))
-        self.facts.show(words.find_facts(find, finds.estimate(find)))
+        reading = self._cards.get(repo) is False
+        self.facts.show(words.find_facts(find, finds.estimate(find), reading_card=reading))
         listed, ladder = finds.quants.get(repo), finds.ladder(find)
         lines = words.quant_lines(listed, ladder.rungs if ladder else ()) if isinstance(listed, tuple) else []
         self.query_one("#find-quants").border_title = words.describe_plans(ladder)
@@ -212,35 +214,23 @@ class FindScreen(HubAskingScreen):
 
     @on(QuantsListed)
     def _take_quants(self, message: QuantsListed) -> None:
-        if self.finds is not None and self.finds.get(message.repo) is not None:
+        if self.finds is not None:
             self.finds.quants[message.repo] = message.error or message.quants
             self._show()
 
     @on(QuantsFitted)
     def _take_ladder(self, message: QuantsFitted) -> None:
         self._busy.discard(message.repo)
-        if self.finds is None or self.finds.get(message.repo) is None:
-            return
-        if message.ladder is None:
-            reason = message.error.message if message.error else "nothing is known"
-            self.finds.note(message.repo, f"its fit is not known: {reason}")
-        else:
-            self.finds.ladders[message.repo] = message.ladder
-            for problem in message.ladder.problems:
-                self.finds.note(message.repo, problem)
-        self._show()
+        if self.finds is not None:
+            self.finds.take_ladder(message.repo, message.ladder, message.error)
+            self._show()
 
     @on(EvidenceRead)
     def _take_evidence(self, message: EvidenceRead) -> None:
-        if self.finds is None or self.finds.get(message.repo) is None:
-            return
-        if message.find is None:
-            self.finds.note(message.repo, message.error.message if message.error else "the card was not read")
-        else:
-            self.finds.learn(message.find)
-            if message.find.evidence is None and not message.find.problems:
-                self.finds.note(message.repo, "no card claims that it was distilled")
-        self._show()
+        self._cards[message.repo] = True
+        if self.finds is not None:
+            self.finds.take_evidence(message.repo, message.find, message.error)
+            self._show()
 
     # What the user does
 
@@ -269,10 +259,10 @@ class FindScreen(HubAskingScreen):
     def action_evidence(self) -> None:
         """Quote the selected repository's card."""
         find = self.selected
-        if find is not None and find.entry.repo not in self._read:
-            self._read.add(find.entry.repo)
-            self.notify(f"reading the card of {one_line(find.entry.repo)} …", markup=False)
+        if find is not None and find.entry.repo not in self._cards:
+            self._cards[find.entry.repo] = False
             self.read_evidence(find)
+            self._show_selected()
 
     def action_copy(self) -> None:
         """The page of the selected repository."""

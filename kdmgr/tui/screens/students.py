@@ -45,7 +45,7 @@ class StudentsScreen(LeadingScreen):
         Binding("f", "installed_only", "installed", show=False, tooltip="Installed models alone, or all"),
         Binding("left,left_square_bracket", "context(-1)", "less context", key_display="←", show=False,
                 id="students.less_context"),
-        Binding("right,right_square_bracket", "context(1)", "context", key_display="←→", tooltip="More context",
+        Binding("right,right_square_bracket", "context(1)", "ctx", key_display="←→", tooltip="More context",
                 id="students.more_context"),
         Binding("0", "default_context", "the default context", show=False),
         Binding("v", "cache_type", "KV", tooltip="The next type of KV cache: f16, q8_0, q4_0"),
