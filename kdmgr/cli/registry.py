@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("list", "installed models", ("ls",)),
     "show": Command("show", "everything known of an installed model, or of a student of the catalog"),
     "pull": Command("pull", "get models, through Ollama or into kdmgr's store; go on with interrupted pulls"),
+    "transfers": Command("transfers", "what was pulled and imported, with its receipts", ("history",)),
     "search": Command("search", "students on the Hugging Face Hub, and what suggests that they are some"),
     "import": Command("import_", "make a model of a GGUF, shards, a projector, an adapter or safetensors", ("create",)),
     "cp": Command("cp", "give a model a second name"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdmgr.services.engine_room import EngineRoom
     from kdmgr.services.host_book import HostBook
     from kdmgr.services.hosts import ChosenHost
+    from kdmgr.services.hub_desk import HubDesk
     from kdmgr.services.monitoring import Monitor
     from kdmgr.services.preferences import PreferenceBook
     from kdmgr.services.saved_chats import SavedChats
@@ -51,6 +52,13 @@ class Services(Bringing):
         from kdmgr.services.student_desk import StudentDesk
 
         return StudentDesk(self)
+
+    @cached_property
+    def hub_desk(self) -> HubDesk:
+        """What a search of the Hub asks."""
+        from kdmgr.services.hub_desk import HubDesk
+
+        return HubDesk(self)
 
     @cached_property
     def saved_chats(self) -> SavedChats:

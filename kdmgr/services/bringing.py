@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kdmgr.services.pull_notes import PullNotes
     from kdmgr.services.pull_plan import PullOptions, PullPlan
     from kdmgr.services.server_importing import ImportTools, ServerImporting
+    from kdmgr.services.transfer_history import TransferHistory
     from kdmgr.services.transfer_log import TransferLog
     from kdmgr.services.transfer_queue import TransferQueue
 
@@ -129,3 +130,10 @@ class Bringing(Fitting):
         from kdmgr.services.transfer_log import TransferLog
 
         return TransferLog(self.paths.data / "transfers.jsonl")
+
+    @cached_property
+    def transfer_history(self) -> TransferHistory:
+        """The same, with the receipts of what came."""
+        from kdmgr.services.transfer_history import TransferHistory
+
+        return TransferHistory(self)

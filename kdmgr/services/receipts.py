@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ class ImportReceipt:
 
 
 Receipt = ImportReceipt | PullReceipt
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _OPTIONAL = (
     "teacher_from",
     "method_from",
@@ -168,8 +170,16 @@ class Receipts:
             return _decode(json.loads(self._path(ref).read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _DAMAGED as error:
             raise Unreadable(f"the receipt of {ref} is damaged", hint=f"remove {self._path(ref)}") from error
+
+    def all(self) -> list[Receipt]:
+        """Every receipt, in no order; damaged ones are left out."""
+        found = []
+        for path in self._folder.glob("*.json"):
+            with suppress(*_DAMAGED):
+                found.append(_decode(json.loads(path.read_bytes())))
+        return found
 
     def forget(self, ref: OllamaRef) -> None:
         """Remove the receipt of `ref`, if there is one."""

@@ -48,8 +48,11 @@ def describe_empty(
     if not judged and Facet(FIT, FITS) in view.facets:
         return "Looking what fits this machine …"
     if view.query.strip() or view.facets:
-        words = f"“{one_line(view.query)}”" if view.query.strip() else "these facets"
-        return f"Nothing matches {words}.\n\nEscape shows all again."
+        if not view.query.strip():
+            return "Nothing matches these facets.\n\nEscape shows all again."
+        words = f"“{one_line(view.query)}”"
+        hub = "Enter (or h, outside the filter) searches the Hub for it."
+        return f"Nothing matches {words}.\n\n{hub}\nEscape shows all again."
     catalog = "\n\nPress f to see the students of the catalog." if view.installed_only else ""
     return f"No models are installed yet. Put one in:\n\n{_FIRST_STEPS}{catalog}"
 

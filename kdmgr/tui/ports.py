@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kdmgr.tui.ports_chats import ChatServices
 from kdmgr.tui.ports_duel import DuelServices
+from kdmgr.tui.ports_find import FindServices
 from kdmgr.tui.ports_machine import MachineServices
 from kdmgr.tui.ports_modelfiles import ModelfileServices
 from kdmgr.tui.ports_settings import SettingsServices
@@ -24,6 +25,7 @@ class AppServices(
     StudentServices,
     ChatServices,
     DuelServices,
+    FindServices,
     TransferServices,
     ModelfileServices,
     MachineServices,

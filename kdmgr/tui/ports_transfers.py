@@ -9,8 +9,26 @@ if TYPE_CHECKING:
 
     from kdmgr.services.leftovers import Leftover
     from kdmgr.services.pull_plan import PullOptions, PullPlan
-    from kdmgr.services.transfer_log import TransferLog
+    from kdmgr.services.receipt_story import ReceiptStory
+    from kdmgr.services.receipts import Receipt
+    from kdmgr.services.transfer_history import HistoryEntry
     from kdmgr.services.transfer_queue import TransferQueue
+
+
+class HistoryOfTransfers(Protocol):
+    """What was pulled and imported; blocks on the disk."""
+
+    def entries(self) -> list[HistoryEntry]:
+        """The newest first."""
+
+    def tell(self, receipt: Receipt, /) -> ReceiptStory:
+        """A receipt, with what is known beside it."""
+
+    def forget(self, entry: HistoryEntry, /) -> None:
+        """List one no more."""
+
+    def clear(self) -> None:
+        """List nothing of it any more."""
 
 
 class TransferServices(Protocol):
@@ -21,7 +39,7 @@ class TransferServices(Protocol):
         """The one queue of the app."""
 
     @property
-    def transfer_log(self) -> TransferLog:
+    def transfer_history(self) -> HistoryOfTransfers:
         """What has ended."""
 
     def plan_pull(self, text: str, options: PullOptions) -> PullPlan:

@@ -1,52 +1,42 @@
-"""What an import's receipt says, as facts for a panel. Pure."""
+"""What a receipt says, as facts for a panel or a screen. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdmgr.services.receipt_words import receipt_fields, receipt_warnings
 from kdmgr.tui.widgets.facts import Fact
-from kdmgr.units import format_bytes, format_count, format_parameters, format_rate
 
 if TYPE_CHECKING:
-    from kdmgr.services.receipts import ImportReceipt
+    from kdmgr.services.receipt_story import ReceiptStory
+    from kdmgr.services.receipts import Receipt
+
+LABEL_WIDTH = 12
+_DIGEST = 64
+_SHOWN = 16
+"""Characters of a digest that a panel shows; the receipt's own screen shows all."""
 
 
-def receipt_facts(receipt: ImportReceipt) -> list[Fact]:
-    """The lines of a receipt; what is not known is left out, but for the teacher."""
-    model = (receipt.architecture, format_parameters(receipt.parameters), receipt.quant or "?")
-    template = f"{receipt.template or 'of no known family'} (from the {receipt.template_source})"
-    facts = {
-        "name": receipt.name,
-        "model": f"{' · '.join(model)} · {format_count(receipt.n_ctx_train)} trained context",
-        "file": f"{receipt.file} ({format_bytes(receipt.size)})",
-        "sha256": receipt.sha256,
-        "from": receipt.base or "",
-        "quant": f"made {receipt.quantized_to}" if receipt.quantized_to else "",
-        "template": "none" if receipt.template_source == "none" else template,
-        "used": f"template {receipt.template_used}" if receipt.template_used else "",
-        "settings": ", ".join(f"{key} {value}" for key, value in receipt.modelfile_parameters.items()),
-        "teacher": _teacher(receipt),
-        "fit": receipt.fit or "",
-        **_trial(receipt),
-    }
-    shown = [Fact(label, text) for label, text in facts.items() if text]
-    return [*shown, *(Fact("warning", sentence, "$warning") for sentence in receipt.warnings)]
+def receipt_facts(receipt: Receipt) -> list[Fact]:
+    """In brief, for a panel."""
+    fields = {label: _shorten(text) for label, text in receipt_fields(receipt).items()}
+    return [*_facts(fields), *_warnings(receipt)]
 
 
-def _teacher(receipt: ImportReceipt) -> str:
-    if receipt.teacher is None:
-        return "unknown"
-    return f"{receipt.teacher} ({receipt.method})" if receipt.method else receipt.teacher
+def story_facts(story: ReceiptStory) -> list[Fact]:
+    """All of it, with what is known beside it."""
+    return [*_facts(story.fields), *_warnings(story.receipt)]
 
 
-def _trial(receipt: ImportReceipt) -> dict[str, str]:
-    smoke = receipt.smoke
-    if smoke is None:
-        return {}
-    speed = f" · {format_rate(smoke.decode_tok_s)}" if smoke.decode_tok_s else ""
-    return {
-        "asked": smoke.prompt,
-        "answered": f"{smoke.answer}{speed}" if smoke.prompt else "",
-        "embedded": smoke.comparison,
-        "odd": "; ".join(smoke.hints),
-    }
+def _facts(fields: dict[str, str]) -> list[Fact]:
+    return [Fact(label, text) for label, text in fields.items()]
+
+
+def _warnings(receipt: Receipt) -> list[Fact]:
+    return [Fact("warning", sentence, "$warning") for sentence in receipt_warnings(receipt)]
+
+
+def _shorten(text: str) -> str:
+    first, comma, rest = text.partition(",")
+    is_digest = len(first) == _DIGEST and not set(first) - set("0123456789abcdef")
+    return f"{first[:_SHOWN]}…{comma}{rest}" if is_digest else text

@@ -9,7 +9,8 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from kdmgr.services.leftovers import Leftover
-    from kdmgr.services.transfer_log import PastTransfer
+    from kdmgr.services.receipt_story import ReceiptStory
+    from kdmgr.services.transfer_history import HistoryEntry
     from kdmgr.services.transfer_state import TransferState
 
 
@@ -30,7 +31,7 @@ class EarlierFound(Message):
     """What earlier runs have left, and what they have done."""
 
     leftovers: tuple[Leftover, ...]
-    past: tuple[PastTransfer, ...]
+    past: tuple[HistoryEntry, ...]
 
 
 @dataclass
@@ -38,3 +39,10 @@ class ModelShown(Message):
     """The user wants to see this model among the students."""
 
     name: str
+
+
+@dataclass
+class ReceiptTold(Message):
+    """A receipt, with what is known beside it."""
+
+    story: ReceiptStory

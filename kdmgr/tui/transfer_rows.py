@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kdmgr.services.leftovers import Leftover
+from kdmgr.services.receipts import Receipt
+from kdmgr.services.transfer_history import HistoryEntry
 from kdmgr.services.transfer_log import PastTransfer
 from kdmgr.services.transfer_state import PULL, Phase, TransferState
 
@@ -28,6 +30,8 @@ class TransferRow:
 
     key: str
     item: TransferState | Leftover | PastTransfer
+    entry: HistoryEntry | None = None
+    """What the history has of it; None for what has not ended, and what was left over."""
 
     @property
     def name(self) -> str:
@@ -80,22 +84,30 @@ class TransferRow:
         """Of one that the queue holds."""
         return self.item if isinstance(self.item, TransferState) else None
 
+    @property
+    def receipt(self) -> Receipt | None:
+        """Of what it made."""
+        of_import = self.state.receipt if self.state is not None else None
+        return of_import or (self.entry.receipt if self.entry is not None else None)
+
 
 def arrange(
-    states: Sequence[TransferState], leftovers: Sequence[Leftover], past: Sequence[PastTransfer], since: datetime
+    states: Sequence[TransferState], leftovers: Sequence[Leftover], past: Sequence[HistoryEntry], since: datetime
 ) -> list[TransferRow]:
     """The queue's first, then what is left over, then the past; nothing twice.
 
     Of what has ended `since` the queue began, the queue still tells more.
     """
     names = {state.name for state in states}
+    done = {state.name for state in states if state.phase is Phase.DONE}
+    ended = {entry.past.name: entry for entry in reversed(past) if entry.past.name in done}
     return [
-        *(TransferRow(f"queue:{state.name}", state) for state in states),
+        *(TransferRow(f"queue:{state.name}", state, ended.get(state.name)) for state in states),
         *(TransferRow(f"left:{left.where}:{left.key}", left) for left in leftovers if left.name not in names),
         *(
-            TransferRow(f"past:{len(past) - number}:{entry.at}", entry)
+            TransferRow(f"past:{len(past) - number}:{entry.past.at}", entry.past, entry)
             for number, entry in enumerate(past)
-            if entry.name not in names or datetime.fromisoformat(entry.at) < since
+            if entry.past.name not in names or datetime.fromisoformat(entry.past.at) < since
         ),
     ]
 

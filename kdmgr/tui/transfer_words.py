@@ -10,9 +10,9 @@ from textual.content import Content
 
 from kdmgr.services.leftovers import Leftover
 from kdmgr.services.transfer_log import PastTransfer
-from kdmgr.services.transfer_state import IMPORT, LayerState, Phase, TransferState
+from kdmgr.services.transfer_state import IMPORT, PULL, LayerState, Phase, TransferState
 from kdmgr.tui.bars import share_bar
-from kdmgr.tui.receipt_words import receipt_facts
+from kdmgr.tui.receipt_words import LABEL_WIDTH, receipt_facts
 from kdmgr.tui.transfer_rows import TransferRow
 from kdmgr.tui.widgets.drawn import MUTED, spread
 from kdmgr.tui.widgets.facts import Fact, draw_facts
@@ -21,6 +21,7 @@ from kdmgr.units import format_bytes, format_duration, format_speed
 
 if TYPE_CHECKING:
     from kdmgr.errors import KdmgrError
+    from kdmgr.services.receipts import Receipt
 
 _MOST_LAYERS = 24
 _KIND_WIDTH = 10
@@ -35,8 +36,9 @@ def draw_row(row: TransferRow, width: int) -> list[Content]:
         lines += draw_facts(_leftover_facts(row.item), width)
     else:
         lines += draw_facts(_past_facts(row.item), width)
-    hint = describe_keys(row)
-    return [*lines, Content(""), *Content.styled(hint, MUTED).wrap(width)] if hint else lines
+    hint = Content.styled(describe_keys(row), MUTED).wrap(width)
+    receipt = _draw_receipt(row.receipt, width) if row.receipt is not None else []
+    return [*lines, Content(""), *hint, *receipt]
 
 
 def _draw_head(row: TransferRow) -> Content:
@@ -61,9 +63,12 @@ def _draw_state(state: TransferState, width: int) -> list[Content]:
     if state.layers:
         title = "steps" if state.kind == IMPORT else "layers"
         lines += [Content(""), Content.styled(title, MUTED), *_draw_layers(state, width)]
-    if state.receipt is not None:
-        lines += [Content(""), Content.styled("receipt", MUTED), *draw_facts(receipt_facts(state.receipt), width)]
     return lines
+
+
+def _draw_receipt(receipt: Receipt, width: int) -> list[Content]:
+    title = Content.styled("receipt", MUTED)
+    return [Content(""), title, *draw_facts(receipt_facts(receipt), width, LABEL_WIDTH)]
 
 
 def _state_facts(state: TransferState) -> list[Fact]:
@@ -97,16 +102,21 @@ def _leftover_facts(entry: Leftover) -> list[Fact]:
 
 
 def _past_facts(past: PastTransfer) -> list[Fact]:
-    speed = past.completed / past.seconds if past.seconds >= 1 and past.phase == Phase.DONE else None
-    average = f" · {format_speed(speed)} on average" if speed and past.kind != IMPORT else ""
     facts = [
         Fact("what", f"{past.kind} of {past.name}"),
         Fact("when", describe_time(past.at)),
         Fact("bytes", describe_amount(past.completed, past.total)),
-        Fact("took", f"{format_duration(past.seconds)}{average}"),
+        Fact("took", f"{format_duration(past.seconds)}{_describe_average(past)}"),
         Fact("to", describe_target(past.engine, past.where)),
     ]
     return [*facts, Fact("error", past.error, "$error")] if past.error else facts
+
+
+def _describe_average(past: PastTransfer) -> str:
+    """Only of a pull that is done and took its time; imports go through a file more than once."""
+    if past.kind == IMPORT or past.phase != Phase.DONE or past.completed is None or (past.seconds or 0) < 1:
+        return ""
+    return f" · {format_speed(past.completed / (past.seconds or 1))} on average"
 
 
 def _draw_layers(state: TransferState, width: int) -> Iterator[Content]:
@@ -164,10 +174,18 @@ def describe_keys(row: TransferRow) -> str:
         Phase.PAUSED: f"Space goes on, x cancels: {kept}.",
         Phase.FAILED: "Enter tries again, d removes the line.",
         Phase.CANCELLED: "Enter goes on with it, d removes the line.",
-        Phase.DONE: "Enter shows the model, d removes the line.",
+        Phase.DONE: f"Enter shows the model, {'v its receipt, ' if row.receipt else ''}d removes the line.",
     }
     if isinstance(row.item, PastTransfer):
-        return "d forgets it."
+        return _describe_past_keys(row)
     if isinstance(row.item, Leftover) and row.item.name is None:
         return "d removes it."
     return texts[row.phase]
+
+
+def _describe_past_keys(row: TransferRow) -> str:
+    if row.receipt is not None:
+        return "Enter opens the receipt, d forgets the line."
+    if row.phase is Phase.DONE:
+        return "Its model is gone, or was brought anew: there is no receipt. d forgets the line."
+    return "Enter pulls it again, d forgets the line." if row.kind == PULL else "d forgets the line."

@@ -18,6 +18,7 @@ from kdmgr.services.rows import ModelRow
 from tests.support.machines import gpu, machine
 from tests.tui.fakes_chats import FakeChatServices
 from tests.tui.fakes_duel import FakeDuels
+from tests.tui.fakes_find import FakeHubDesk
 from tests.tui.fakes_machine import FakeMachinePlace
 from tests.tui.fakes_settings import FakeSettingsPlace
 from tests.tui.fakes_students import FakeDesk
@@ -87,6 +88,7 @@ class FakeServices(FakeChatServices, FakeDuels, FakeTransferServices, FakeMachin
     machine_error: KdmgrError | None = None
     calls: list[str] = field(default_factory=list)
     student_desk: FakeDesk = field(default_factory=FakeDesk)
+    hub_desk: FakeHubDesk = field(default_factory=FakeHubDesk)
 
     def detect_machine(self) -> Machine:
         self.calls.append("machine")

@@ -14,7 +14,9 @@ from kdmgr.models.progress import Progress, Report
 from kdmgr.refs import HubRef, OllamaRef, parse_ref
 from kdmgr.services.leftovers import Leftover
 from kdmgr.services.pull_plan import PullOptions, PullPlan
-from kdmgr.services.receipts import ImportReceipt
+from kdmgr.services.receipt_story import ReceiptStory
+from kdmgr.services.receipts import ImportReceipt, Receipt
+from kdmgr.services.transfer_history import HistoryEntry, join
 from kdmgr.services.transfer_log import TransferLog
 from kdmgr.services.transfer_queue import TransferQueue
 from kdmgr.services.transfer_state import Transfer
@@ -51,11 +53,32 @@ class ScriptedTransfers:
 
 
 @dataclass
+class FakeHistory:
+    """The real log and receipts; what became of a model is told by a test."""
+
+    services: FakeTransferServices
+
+    def entries(self) -> list[HistoryEntry]:
+        log = self.services.transfer_log
+        return join(log.newest(), self.services.receipts, log.forgotten(), "/store")
+
+    def tell(self, receipt: Receipt) -> ReceiptStory:
+        return ReceiptStory(receipt, None, "installed, unchanged")
+
+    def forget(self, entry: HistoryEntry) -> None:
+        self.services.transfer_log.forget(entry.past)
+
+    def clear(self) -> None:
+        self.services.transfer_log.clear()
+
+
+@dataclass
 class FakeTransferServices:
     """`TransferServices`; what is pulled is planned by name."""
 
     scripted: ScriptedTransfers = field(default_factory=ScriptedTransfers)
     transfer_log: TransferLog = field(default_factory=lambda: TransferLog(Path(mkdtemp()) / "transfers.jsonl"))
+    receipts: list[Receipt] = field(default_factory=list)
     plans: dict[str, PullPlan | KdmgrError] = field(default_factory=dict)
     planned: list[str] = field(default_factory=list)
     left_over: list[Leftover] = field(default_factory=list)
@@ -69,6 +92,10 @@ class FakeTransferServices:
         if isinstance(found, KdmgrError):
             raise found
         return found
+
+    @property
+    def transfer_history(self) -> FakeHistory:
+        return FakeHistory(self)
 
     def leftovers(self) -> list[Leftover]:
         return list(self.left_over)

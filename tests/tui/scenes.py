@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from kdmgr.engines.protocol import ChatDelta, ModelLoading
-from kdmgr.errors import EngineFailed, KdmgrError, NotFound, ServerUnreachable
+from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound, ServerUnreachable
 from kdmgr.fit.machine import Machine
 from kdmgr.history.records import LoadRecord
 from kdmgr.refs import parse_ollama_name
@@ -27,17 +27,22 @@ from kdmgr.services.live_entries import Phase
 from kdmgr.services.load_history import LoadHistory
 from kdmgr.services.monitoring import MachineSample
 from kdmgr.services.pull_plan import PullOptions, PullPlan
+from kdmgr.services.pull_receipts import PullReceipt
 from kdmgr.services.rows import ModelRow
+from kdmgr.services.transfer_log import PastTransfer
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.duel_words import Phase as DuelPhase
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.duel import DuelScreen
+from kdmgr.tui.screens.find import FindScreen
 from kdmgr.tui.screens.import_ import ImportScreen
 from kdmgr.tui.screens.machine import MachineScreen
 from kdmgr.tui.screens.modelfile import ModelfileScreen
 from kdmgr.tui.screens.pull import PullScreen
+from kdmgr.tui.screens.receipt import ReceiptScreen
 from kdmgr.tui.screens.review import ReviewScreen
 from tests.services.importing_rig import write_model
+from tests.services.test_receipts import receipt as import_receipt
 from tests.support.chat_engine import Script, stats
 from tests.support.machines import GIB, gpu, machine
 from tests.tui.conftest import make_services
@@ -223,6 +228,48 @@ async def students_server_late(on: Stage) -> None:
     await on.pilot.pause(0.3)
 
 
+# The search of the Hub
+
+
+async def find_empty(on: Stage) -> None:
+    await students_full(on)
+    await on.press("h")
+    await on.reach(FindScreen)
+    await on.sees("and not before")
+
+
+async def find_full(on: Stage) -> None:
+    await find_empty(on)
+    await on.press("enter")
+    await on.sees("2 shown", "Q8_0", "~fits")
+    await on.press("f")
+    await on.sees("at context")
+
+
+async def find_loading(on: Stage) -> None:
+    on.services.hub_desk.waits = "the Hub is asked too often (429); waiting 20 s"
+    on.services.hub_desk.held["distill"] = threading.Event()
+    weakref.finalize(on, on.services.hub_desk.held["distill"].set)
+    await find_empty(on)
+    await on.press("enter")
+    await on.sees("waiting 20 s")
+
+
+async def find_failed(on: Stage) -> None:
+    on.services.hub_desk.error = Forbidden(
+        "the Hub does not answer without a token", hint="set HF_TOKEN, or look at HF_ENDPOINT"
+    )
+    await find_empty(on)
+    await on.press("enter")
+    await on.sees("set HF_TOKEN")
+
+
+async def find_nothing_found(on: Stage) -> None:
+    await find_empty(on)
+    await on.press(*"moon", "enter")
+    await on.sees("The Hub has no repository")
+
+
 # Chats
 
 
@@ -361,6 +408,39 @@ async def transfers_full(on: Stage) -> None:
     await until(on.pilot, lambda: "llama3.2:1b" in on.services.scripted.reports)
     on.services.scripted.bring("llama3.2:1b", 40 * MIB)
     await on.sees("62%")
+
+
+async def transfers_past(on: Stage) -> None:
+    on.services.receipts = [
+        import_receipt(name="tiny:1b", imported_at="2026-01-01T12:00:00+00:00", sha256="ab" * 32, warnings=()),
+        PullReceipt(
+            *("hf.co/a/b-GGUF:Q4_K_M",) * 2, "huggingface", "https://huggingface.co", "b-Q4_K_M.gguf", "0123" * 10,
+            "cd" * 32, "2026-01-02T12:00:00+00:00", "0.1",
+        ),
+    ]  # fmt: skip
+    past = PastTransfer(
+        "2026-01-03T12:00:00+00:00",
+        "pull",
+        "qwen3:8b",
+        "ollama",
+        "http://127.0.0.1:11434",
+        "failed",
+        5,
+        9,
+        9.5,
+        "broke off",
+    )
+    on.services.transfer_log.add(past)
+    await on.press("3")
+    await on.sees("3 past")
+    await on.press("down")
+    await on.sees("Enter opens the receipt")
+
+
+async def receipt_shown(on: Stage) -> None:
+    await transfers_past(on)
+    await on.press("enter")
+    await on.reach(ReceiptScreen)
 
 
 async def pull_planned(on: Stage) -> None:
@@ -554,6 +634,11 @@ SCENES = {
     "students-unjudged": Scene(students_unjudged, _held("machine")),
     "students-server-late": Scene(students_server_late, _held("server")),
     "students-nothing-found": Scene(students_nothing_found),
+    "find-empty": Scene(find_empty),
+    "find-full": Scene(find_full),
+    "find-loading": Scene(find_loading),
+    "find-failed": Scene(find_failed),
+    "find-nothing-found": Scene(find_nothing_found),
     "chats-empty": Scene(chats_empty),
     "chats-full": Scene(chats_full),
     "chats-nothing-found": Scene(chats_nothing_found),
@@ -578,6 +663,8 @@ SCENES = {
     "transfers-looking": Scene(transfers_looking, _held("leftovers")),
     "transfers-full": Scene(transfers_full),
     "pull-asking": Scene(pull_asking, _held("plan")),
+    "transfers-past": Scene(transfers_past),
+    "receipt": Scene(receipt_shown),
     "pull-planned": Scene(pull_planned),
     "pull-refused": Scene(pull_refused),
     "machine-full": Scene(machine_shown, _machine_full),

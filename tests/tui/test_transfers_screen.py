@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from textual.pilot import Pilot
 
 from kdmgr.errors import KdmgrError, NotFound
 from kdmgr.services.leftovers import Leftover
+from kdmgr.services.pull_receipts import PullReceipt
+from kdmgr.services.transfer_log import PastTransfer
 from kdmgr.services.transfer_state import Phase
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.screens.transfers import TransfersScreen
+from tests.services.test_receipts import receipt as import_receipt
 from tests.tui.fakes import FakeServices
 from tests.tui.fakes_transfers import MIB, plan_of
 from tests.tui.looking import screen_text, until
@@ -183,6 +187,46 @@ async def test_quitting_asks_while_something_is_transferred(services: FakeServic
         await on.pilot.press("y")
         await until(on.pilot, lambda: not on.app.is_running)
     assert [state.phase for state in services.transfers.states()] == [Phase.CANCELLED]
+
+
+async def test_a_receipt_of_the_past_is_read_again(services: FakeServices) -> None:
+    services.receipts = [import_receipt(name="tiny:1b", imported_at="2026-01-01T00:00:00+00:00", sha256="ab" * 32)]
+    async with transfers(services) as on:
+        await on.see("✔ done", "1 past", "Enter opens the receipt", f"{'ab' * 8}…")
+        await on.pilot.press("enter")
+        await on.see("receipt of tiny:1b", "ab" * 32, "installed, unchanged")
+        await on.pilot.press("c")
+        assert f"sha256: {'ab' * 32}" in on.app.clipboard
+        await on.pilot.press("escape", "d")
+        await on.see("Nothing is being transferred.")
+        assert services.receipts
+
+
+async def test_what_ended_badly_is_pulled_again(services: FakeServices) -> None:
+    services.transfer_log.add(
+        PastTransfer("2026-01-01T00:00:00+00:00", "pull", "a:1b", "ollama", "x", "failed", 1, 9, 2.0, "broke off")
+    )
+    async with transfers(services) as on:
+        await on.see("✘ failed", "broke off", "Enter pulls it again")
+        await on.pilot.press("v")
+        assert isinstance(on.app.screen, TransfersScreen)
+        await on.pilot.press("enter")
+        await on.see("Enter pulls it.")
+        assert services.planned == ["a:1b"]
+
+
+async def test_a_pull_that_is_done_has_its_receipt_at_hand(services: FakeServices) -> None:
+    async with transfers(services) as on:
+        await on.pull("a:1b")
+        await until(on.pilot, lambda: "a:1b" in services.scripted.ends)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        services.receipts = [
+            PullReceipt("a:1b", "a:1b", "registry", "registry.ollama.ai", None, None, "cd" * 32, now, "0.1")
+        ]
+        services.scripted.ends["a:1b"].set_result(None)
+        await on.see("✔ done", "Enter shows the model, v its receipt")
+        await on.pilot.press("v")
+        await on.see("receipt of a:1b", "cd" * 32)
 
 
 async def test_hostile_names_are_only_text(services: FakeServices) -> None:

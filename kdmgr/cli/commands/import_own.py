@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.commands.import_ import build_request
 from kdmgr.cli.progress_bar import ProgressBar
-from kdmgr.services.import_transfer import require_one_file
+from kdmgr.models.store import file_size
+from kdmgr.services.import_transfer import ImportTransfer, require_one_file, where_of
+from kdmgr.services.pull_plan import EMBEDDED
+from kdmgr.services.transfer_log import written_down
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
@@ -27,15 +30,17 @@ def import_into_store(
         console.note(f"would import {source} as {request.ref} into kdmgr's store")
         return None
     bar = ProgressBar(console, silent=args.quiet or not console.terminal)
+    transfer = ImportTransfer(request, EMBEDDED, where_of(services, EMBEDDED), file_size(source))
     try:
-        return services.importing.import_model(
-            source,
-            request.ref,
-            bar.show,
-            modelfile=args.modelfile,
-            replace=args.replace,
-            teacher=args.teacher,
-            method=args.method,
-        )
+        with written_down(services.transfer_log, transfer):
+            return services.importing.import_model(
+                source,
+                request.ref,
+                bar.show,
+                modelfile=args.modelfile,
+                replace=args.replace,
+                teacher=args.teacher,
+                method=args.method,
+            )
     finally:
         bar.end()

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from kdmgr.cli.commands.import_ import build_request, confirm
 from kdmgr.cli.progress_bar import ProgressBar
 from kdmgr.errors import Interrupted
+from kdmgr.services.import_transfer import ImportTransfer, where_of
+from kdmgr.services.pull_plan import OLLAMA
+from kdmgr.services.transfer_log import written_down
 from kdmgr.units import format_bytes
 
 if TYPE_CHECKING:
@@ -37,8 +40,10 @@ def import_into_server(
             return None
         plan = replace(plan, request=replace(request, replace=True))
     bar = ProgressBar(console, silent=args.quiet or not console.terminal)
+    transfer = ImportTransfer(plan.request, OLLAMA, where_of(services, OLLAMA), plan.sources.size)
     try:
-        return asyncio.run(_perform(services, plan, bar))
+        with written_down(services.transfer_log, transfer):
+            return asyncio.run(_perform(services, plan, bar))
     except KeyboardInterrupt:
         bar.end()
         raise Interrupted(

@@ -123,9 +123,9 @@ def _print_receipt(services: Services, args: argparse.Namespace, console: Consol
 
         console.print(json.dumps(receipt_object(receipt), indent=2))
         return
-    from kdmgr.cli.receipt_text import print_receipt
+    from kdmgr.cli.receipt_text import print_story
 
-    print_receipt(receipt, console)
+    print_story(services.transfer_history.tell(receipt), console)
 
 
 def _print_text(about: About, console: Console) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from kdmgr.tui.hints import describe_missing, name_to_pull
 from kdmgr.tui.messages import ChatAsked
 from kdmgr.tui.messages_duel import DuelAsked
+from kdmgr.tui.places import HOME
 from kdmgr.tui.screens.acting import ActingScreen
 
 if TYPE_CHECKING:
-    from kdmgr.services.pull_plan import PullPlan
+    from collections.abc import Callable, Iterator
+
     from kdmgr.services.rows import ModelRow
 
 
@@ -78,11 +80,28 @@ class LeadingScreen(ActingScreen):
         self.app.push_screen(OpponentScreen(row, self.rows), lambda other: self.duel(row, other) if other else None)
 
     def _offer_pull(self, name: str) -> None:
-        from kdmgr.tui.screens.pull import PullScreen
+        from kdmgr.tui.screens.pull import offer_pull
 
-        def queue(plan: PullPlan | None) -> None:
-            if plan is not None:
-                self.services.transfers.add(plan)
-                self.notify(f"{plan.name} is in the queue: see Transfers.", markup=False)
+        offer_pull(self, self.services, name)
 
-        self.app.push_screen(PullScreen(self.services, name), queue)
+    def action_search_hub(self) -> None:
+        """Look for students on the Hub, by the words that the table is filtered by."""
+        from kdmgr.tui.screens.find import FindScreen
+
+        if not any(isinstance(screen, FindScreen) for screen in self.app.screen_stack):
+            plans = self.plans
+            self.app.push_screen(FindScreen(self.services, plans.options, plans.machine, self.words_for_hub))
+
+    @property
+    def words_for_hub(self) -> str:
+        """What a search of the Hub begins with."""
+        return ""
+
+    def palette_offers(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """For the palette, in the other places."""
+        if self.app.current_mode != HOME:
+            yield "Find students on the Hugging Face Hub", "key h in Students", self._search_hub_from_elsewhere
+
+    async def _search_hub_from_elsewhere(self) -> None:
+        await self.app.switch_mode(HOME)
+        self.action_search_hub()

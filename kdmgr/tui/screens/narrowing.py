@@ -37,8 +37,21 @@ class NarrowingScreen(LeadingScreen):
         self.set_view(replace(self.view, query=event.value))
 
     @on(FilterInput.Left)
-    def _leave_filter(self) -> None:
-        self.table.focus()
+    def _leave_filter(self, message: FilterInput.Left) -> None:
+        if message.by_enter and self.finds_nothing:
+            self.action_search_hub()
+        else:
+            self.set_focus(self.table if self.table.display else None)
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether the models of this machine are known, and none is what the filter asks for."""
+        return bool(self.words_for_hub) and "disk" in self._places and not self.table.row_count
+
+    @property
+    def words_for_hub(self) -> str:
+        """What the table is filtered by."""
+        return self.view.query.strip()
 
     def action_clear_filter(self) -> None:
         """Select none; when none is, show all again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input, Static
 
 from kdmgr.errors import KdmgrError
@@ -134,6 +134,17 @@ class PullScreen(ModalScreen[PullPlan | None]):
     def action_leave(self) -> None:
         """Nothing is pulled."""
         self.dismiss(None)
+
+
+def offer_pull(screen: Screen[Any], services: AppServices, name: str) -> None:
+    """Ask whether to pull `name`, over `screen`; it goes into the queue."""
+
+    def queue(plan: PullPlan | None) -> None:
+        if plan is not None:
+            services.transfers.add(plan)
+            screen.notify(f"{plan.name} is in the queue: see Transfers.", markup=False)
+
+    screen.app.push_screen(PullScreen(services, name), queue)
 
 
 def plan_facts(plan: PullPlan) -> list[Fact]:

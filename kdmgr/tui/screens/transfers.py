@@ -14,12 +14,12 @@ from textual.widgets import DataTable, Static
 
 from kdmgr.errors import KdmgrError
 from kdmgr.services.leftovers import Leftover
-from kdmgr.services.transfer_log import PastTransfer
-from kdmgr.services.transfer_state import Phase
+from kdmgr.services.transfer_state import PULL, Phase
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.screens.confirm import ConfirmScreen
 from kdmgr.tui.screens.pull import PullScreen
-from kdmgr.tui.transfer_messages import EarlierFound, ModelShown, TransfersChanged
+from kdmgr.tui.screens.receipt import ReceiptScreen
+from kdmgr.tui.transfer_messages import EarlierFound, ModelShown, ReceiptTold, TransfersChanged
 from kdmgr.tui.transfer_rows import arrange, describe_counts
 from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.top_line import TopLine
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdmgr.services.pull_plan import PullPlan
+    from kdmgr.services.receipts import Receipt
+    from kdmgr.services.transfer_history import HistoryEntry
     from kdmgr.services.transfer_state import TransferState
     from kdmgr.tui.ports import AppServices
 
@@ -54,6 +56,7 @@ class TransfersScreen(Screen[None]):
         [
             Binding("p", "pull", "pull", tooltip="Pull a model by its name"),
             Binding("i", "app.import_file", "import", tooltip="Import a GGUF file"),
+            Binding("v", "receipt", "receipt", show=False, tooltip="The receipt of what was pulled or imported"),
             Binding("space", "hold", "pause", tooltip="Pause the selected transfer, or go on with it"),
             Binding("x,c", "cancel", "cancel", key_display="x", tooltip="Cancel the selected transfer"),
             Binding("d,delete", "remove", "remove", key_display="d", tooltip="Remove a line, or what a pull has left"),
@@ -74,7 +77,7 @@ class TransfersScreen(Screen[None]):
         self.services = services
         self._states: tuple[TransferState, ...] = ()
         self._leftovers: tuple[Leftover, ...] = ()
-        self._past: tuple[PastTransfer, ...] = ()
+        self._past: tuple[HistoryEntry, ...] = ()
         self._has_looked = False
         self._wanted: str | None = None
         """The key of a row that is to be selected as soon as it is there."""
@@ -104,7 +107,7 @@ class TransfersScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="earlier")
     def find_earlier(self) -> None:
         """Look for what other runs have left and done."""
-        past = tuple(self.services.transfer_log.newest())
+        past = tuple(self.services.transfer_history.entries())
         try:
             leftovers = tuple(self.services.leftovers())
         except KdmgrError:
@@ -156,6 +159,26 @@ class TransfersScreen(Screen[None]):
             self.services.transfers.resume(row.name)
         elif row.state is not None and row.phase is Phase.DONE:
             self.post_message(ModelShown(row.name))
+        elif row.state is None and row.receipt is not None:
+            self.tell_receipt(row.receipt)
+        elif row.state is None and row.kind == PULL and row.phase is not Phase.DONE:
+            self.action_pull(row.name)
+
+    def action_receipt(self) -> None:
+        """Read where the selected one came from."""
+        row = self.table.selected
+        if row is not None and row.receipt is not None:
+            self.tell_receipt(row.receipt)
+
+    @work(thread=True, exclusive=True, group="receipt")
+    def tell_receipt(self, receipt: Receipt) -> None:
+        """Look whether the model is still there."""
+        self.post_message(ReceiptTold(self.services.transfer_history.tell(receipt)))
+
+    @on(ReceiptTold)
+    def _show_receipt(self, message: ReceiptTold) -> None:
+        if self.is_current:
+            self.app.push_screen(ReceiptScreen(message.story))
 
     def _go_on(self, entry: Leftover) -> None:
         if entry.name is None:
@@ -186,11 +209,11 @@ class TransfersScreen(Screen[None]):
             return
         if isinstance(row.item, Leftover):
             self._ask_to_remove(row.item)
-        elif isinstance(row.item, PastTransfer):
-            self.services.transfer_log.forget(row.item)
-            self.find_earlier()
-        else:
+        elif row.state is not None:
             self.services.transfers.remove(row.name)
+            self.find_earlier()
+        elif row.entry is not None:
+            self.services.transfer_history.forget(row.entry)
             self.find_earlier()
 
     def _ask_to_remove(self, entry: Leftover) -> None:
@@ -224,7 +247,7 @@ class TransfersScreen(Screen[None]):
             self._ask(question, "Forget", self._forget_past)
 
     def _forget_past(self) -> None:
-        self.services.transfer_log.clear()
+        self.services.transfer_history.clear()
         self.find_earlier()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -235,6 +258,8 @@ class TransfersScreen(Screen[None]):
             return going_on or None
         if action == "remove":
             return (row is not None and not going_on) or None
+        if action == "receipt":
+            return (row is not None and row.receipt is not None) or None
         return True
 
     def _queue(self, plan: PullPlan | None) -> None:

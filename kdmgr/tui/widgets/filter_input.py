@@ -30,6 +30,8 @@ class FilterInput(Input):
     class Left(Message):
         """Done typing; the filter stays."""
 
+        by_enter: bool = False
+
     def __init__(self, *, placeholder: str = "filter by name, quant, teacher, fit …", id: str | None = None) -> None:
         super().__init__(placeholder=placeholder, id=id, compact=True)
         self.cursor_blink = False
@@ -47,10 +49,10 @@ class FilterInput(Input):
             self.value = text
         self.display = bool(text)
 
-    def action_leave(self) -> None:
+    def action_leave(self, by_enter: bool = False) -> None:
         """On to the table."""
         self.display = bool(self.value)
-        self.post_message(self.Left())
+        self.post_message(self.Left(by_enter))
 
     def action_clear(self) -> None:
         """No filter any more."""
@@ -65,4 +67,4 @@ class FilterInput(Input):
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
-        self.action_leave()
+        self.action_leave(by_enter=True)

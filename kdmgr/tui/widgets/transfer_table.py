@@ -66,7 +66,7 @@ class TransferTable(DataTable[Text], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = identify(
         "transfers",
         [
-            Binding("enter", "open", "go on", tooltip="Go on with it, try again, or show the model"),
+            Binding("enter", "open", "go on", tooltip="Go on with it, try again, show the model, or the receipt"),
             Binding("down,j", "cursor_down", "next transfer", show=False),
             Binding("up,k", "cursor_up", "previous transfer", show=False),
             Binding("g,home", "scroll_top", "first transfer", show=False),
