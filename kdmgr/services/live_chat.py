@@ -190,15 +190,15 @@ class LiveChat:
             self.watch()
 
     async def _open(self) -> bool:
+        self._remove([entry for entry in self.entries if isinstance(entry, Notice) and entry.kind == "error"])
         self._set_phase(Phase.OPENING)
         try:
             session = await self._open_session()
         except KdmgrError as error:
-            self._fail(error)
+            self.notice(Notice(error.message, "error", error.hint))
             self._set_phase(Phase.FAILED)
             return False
         self.session = session
-        self._remove([entry for entry in self.entries if isinstance(entry, Notice) and entry.kind == "error"])
         for warning in session.warnings:
             self.notice(Notice(warning))
         self.entries += [LiveTurn.saved(turn) for turn in session.turns]
@@ -219,8 +219,7 @@ class LiveChat:
                     self._take(event, turn)
             await self._look_where(session)
         except KdmgrError as error:
-            self._fail(error)
-            self.refused = text
+            turn.error, self.refused = error, text
         finally:
             self._end(session, turn)
 
@@ -276,9 +275,6 @@ class LiveChat:
         if figures is not None:
             known = figures.n_prompt is not None and figures.n_output is not None
             self.used = (figures.n_prompt or 0) + (figures.n_output or 0) if known else None
-
-    def _fail(self, error: KdmgrError) -> None:
-        self.notice(Notice(error.message, "error", error.hint))
 
     def notice(self, notice: Notice) -> None:
         """Add a remark; one with a topic only once."""

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from kdmgr.errors import KdmgrError
     from kdmgr.history.chat_records import TurnRecord
 
 
@@ -33,6 +34,8 @@ class LiveTurn:
     """How it ended; None while it streams."""
     n_tokens: int = 0
     """Of the answer, as they came; 0 for one that was not seen to come."""
+    error: KdmgrError | None = None
+    """Why it failed; None of one that was not seen to."""
     counted: bool = True
     """False where they were pieces, of which nobody knows how many tokens each is."""
 

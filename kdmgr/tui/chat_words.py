@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED
-from kdmgr.services.live_entries import LiveTurn, Phase
+from kdmgr.services.answer_words import describe_break, describe_loading, describe_meter, describe_stats
+from kdmgr.services.live_entries import LiveTurn, Notice, Phase
 from kdmgr.services.saved_chats import read_stats
-from kdmgr.tui.words import describe_loading, describe_rate, describe_stats, describe_stop, one_line
+from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
     from kdmgr.services.live_chat import LiveChat
@@ -36,7 +37,7 @@ def describe_status(chat: LiveChat, others: int = 0) -> str:
     if chat.phase is Phase.ANSWERING and chat.loading is not None and not chat.meter.n_tokens:
         return describe_loading(chat.loading.fraction)
     if chat.phase is Phase.ANSWERING and chat.meter.n_tokens:
-        return describe_rate(chat.meter.tok_s, chat.meter.n_tokens, counted=chat.meter.counted)
+        return describe_meter(chat.meter)
     if chat.phase is Phase.ANSWERING and others:
         return "waiting: the embedded engine gives one answer at a time, and another chat has it"
     return _PHASES[chat.phase]
@@ -48,13 +49,21 @@ def describe_ending(turn: LiveTurn) -> str:
     stats = read_stats(record) if record else None
     if stats is not None:
         return describe_stats(stats)
+    failed = record is not None and record.state == FAILED
     if turn.n_tokens:
-        return describe_stop(turn.n_tokens, counted=turn.counted)
-    if record is None or record.state == DONE:
+        return describe_break(turn.n_tokens, counted=turn.counted, failed=failed)
+    if record is None or record.state == DONE or failed:
         return ""
-    if record.state == FAILED:
-        return one_line(f"failed: {record.error or 'without a reason'}")
     return "stopped" if record.state == STOPPED else "cut off: kdmgr ended before the answer did"
+
+
+def describe_failure(turn: LiveTurn) -> Notice | None:
+    """Why there is no answer, or no whole one: with a hint while it is known."""
+    if turn.error is not None:
+        return Notice(turn.error.message, "error", turn.error.hint)
+    if turn.record is None or turn.record.state != FAILED:
+        return None
+    return Notice(turn.record.error or "failed without a reason", "error")
 
 
 def describe_images(images: tuple[str, ...]) -> str:

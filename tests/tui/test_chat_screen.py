@@ -165,7 +165,8 @@ async def test_an_engine_that_dies_is_told_in_place_and_can_be_asked_again() -> 
         await on.ask("hello")
         text = on.text()
         assert "✘ the engine died: [bold]out of memory[/]" in text and "try a smaller context" in text
-        assert "half an ans" in text
+        assert "half an ans" in text and "broke off after 4 tokens" in text
+        assert text.count("the engine died") == 1
         assert on.screen.box.text == "hello"
         await on.pilot.press("enter")
         await on.end()
@@ -179,7 +180,14 @@ async def test_a_chat_that_cannot_be_opened_can_be_tried_again() -> None:
     async with chatting(services=services) as on:
         assert on.screen.phase is Phase.FAILED
         assert "no server answers" in on.text() and "start one: ollama serve" in on.text()
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: len(services.opened) == 2 and on.screen.phase is Phase.FAILED)
+        await on.pilot.pause()
+        assert on.text().count("no server answers") == 1, "the last reason only"
         services.chat_error = None
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: on.screen.phase is Phase.READY)
+        assert "no server answers at" not in on.text()
         await on.ask("hello")
         assert on.chat.asked == ["hello"]
         assert "ok" in on.text()

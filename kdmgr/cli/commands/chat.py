@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_context, add_engine, add_host
 from kdmgr.errors import KdmgrError, UsageError
-from kdmgr.units import format_duration, format_rate, parse_count, printable
+from kdmgr.units import parse_count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +187,9 @@ async def _answer(
         restore()
         printer.end()
     if stats is not None and not quiet:
-        console.note(describe_stats(stats))
+        from kdmgr.services.answer_words import describe_stats
+
+        console.note(describe_stats(stats, context=True))
     return 0
 
 
@@ -262,22 +264,3 @@ class _AnswerPrinter:
         self._open_line = True
         self._console.print(text, end="")
         self._console.stdout.flush()
-
-
-def describe_stats(stats: ChatStats) -> str:
-    """The read-out below an answer."""
-    prompt = "?" if stats.n_prompt is None else str(stats.n_prompt)
-    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
-    output = "?" if stats.n_output is None else str(stats.n_output)
-    parts = [
-        format_rate(stats.decode_tok_s),
-        f"first token after {format_duration(stats.ttft_s)}",
-        f"{prompt} tokens in{cached}, {output} out",
-        f"prefill {format_rate(stats.prefill_tok_s)}",
-    ]
-    if stats.n_ctx and stats.n_prompt is not None and stats.n_output is not None:
-        used = stats.n_prompt + stats.n_output
-        parts.append(f"context {used} of {stats.n_ctx}")
-    if stats.stop_reason == "length":
-        parts.append("cut off at the length limit")
-    return " · ".join(parts)

@@ -160,6 +160,12 @@ class ChatScreen(ChatActions):
             self.box.clear()
             self.detach()
 
+    @on(ChatInput.Empty)
+    def _try_again(self) -> None:
+        """Enter alone opens what could not be opened."""
+        if self.phase is Phase.FAILED:
+            self.chat.open()
+
     def _warn_of_length(self, text: str) -> bool:
         """Whether to wait for a second Enter: what does not fit is cut silently by some servers."""
         n_ctx, used = self.chat.n_ctx, self.chat.used

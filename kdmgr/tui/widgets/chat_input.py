@@ -35,6 +35,10 @@ class ChatInput(TextArea):
         text: str
 
     @dataclass
+    class Empty(Message):
+        """Enter, and nothing to ask."""
+
+    @dataclass
     class Recalled(Message):
         """An earlier question is wanted back, or a later one."""
 
@@ -67,6 +71,8 @@ class ChatInput(TextArea):
     def _hand_over(self) -> None:
         if self.text.strip():
             self.post_message(self.Sent(self.text.strip()))
+        else:
+            self.post_message(self.Empty())
 
     def action_newline(self) -> None:
         """Begin a new line."""

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Collapsible, Static
 
-from kdmgr.tui.chat_words import describe_ending, describe_images
+from kdmgr.tui.chat_words import describe_ending, describe_failure, describe_images
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.growing_markdown import GrowingMarkdown
 from kdmgr.tui.words import describe_row, many_lines, one_line
@@ -150,6 +150,8 @@ class Answer(VerticalGroup):
             figures = describe_ending(self.turn)
             self.figures.update(Content(figures))
             self.figures.display = bool(figures)
+            if (failure := describe_failure(self.turn)) is not None:
+                await self.mount(Note(failure))
 
     async def _append(self, text: str) -> None:
         self._n_chars += len(text)
