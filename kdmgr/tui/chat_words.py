@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED
 from kdmgr.services.answer_words import describe_break, describe_loading, describe_meter, describe_stats
+from kdmgr.services.images import describe_image
 from kdmgr.services.live_entries import LiveTurn, Notice, Phase
 from kdmgr.services.saved_chats import read_stats
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
+    from kdmgr.history.chat_records import ImageRecord
     from kdmgr.services.live_chat import LiveChat
 
 _PHASES = {
@@ -66,9 +68,9 @@ def describe_failure(turn: LiveTurn) -> Notice | None:
     return Notice(turn.record.error or "failed without a reason", "error")
 
 
-def describe_images(images: tuple[str, ...]) -> str:
-    """The names of the files that went along."""
-    return one_line(", ".join(Path(path).name for path in images))
+def describe_images(images: Sequence[ImageRecord]) -> str:
+    """What went along: a line for each."""
+    return "\n".join(f"▣ {one_line(describe_image(image))}" for image in images)
 
 
 def describe_time(at: str, now: datetime) -> str:

@@ -1,13 +1,13 @@
-"""Several chats: the list, going on with a saved one, branching, settings, pictures, files."""
+"""Several chats: the list, going on with a saved one, branching, settings, files."""
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -24,8 +24,6 @@ from tests.tui.conftest import make_services
 from tests.tui.fakes import FakeServices
 from tests.tui.fakes_chats import FakeChat
 from tests.tui.looking import screen_text, until
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 640, 480)
 
 
 class Chats:
@@ -213,29 +211,6 @@ async def test_settings_hold_for_the_next_question_and_bad_ones_are_said() -> No
         assert on.services.saved_chats.search()[0].title == "French" and "French" in on.text()
 
 
-async def test_pictures_go_only_where_they_are_seen(tmp_path: Path) -> None:
-    picture = tmp_path / "cat.png"
-    picture.write_bytes(PNG)
-    blind, seeing = says("no"), says("a cat", "still a cat")
-    seeing.sees_images = True
-    async with chats(blind, seeing) as on:
-        await on.open()
-        await on.pilot.press("ctrl+f")
-        await until(on.pilot, lambda: "takes no pictures" in on.text())
-        await on.open("down")
-        await on.pilot.press("ctrl+f")
-        await until(on.pilot, lambda: isinstance(on.app.screen, AskPathScreen))
-        on.app.screen.query_one(Input).value = str(picture)
-        await on.pilot.press("enter")
-        await until(on.pilot, lambda: "cat.png · PNG 640×480" in on.text())
-        await on.ask("what is it?")
-        assert "▣ cat.png" in on.text() and "PNG 640" not in on.text()
-        await on.ask("sure?")
-        first, second = seeing.requests
-        assert first.messages[-1].images == (PNG,)
-        assert second.messages[0].images == (PNG,) and second.messages[-1].images == ()
-
-
 async def test_code_is_copied_block_by_block() -> None:
     async with chats(says("```python\nprint(1)\n```\ntext\n```\nls\n```")) as on:
         await on.open()
@@ -298,3 +273,15 @@ async def test_a_long_chat_is_laid_out_from_its_end() -> None:
         assert [question.turn.question for question in later.chat.query(Question)] == [
             f"question {n}" for n in range(30)
         ]
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/chat.md", f"/tmp/{'x' * 300}/chat.md", "a\0b.md"])
+async def test_where_a_chat_cannot_be_written_is_said(path: str) -> None:
+    async with chats(says("yes")) as on:
+        await on.open()
+        await on.ask("hello")
+        await on.pilot.press("ctrl+s")
+        await until(on.pilot, lambda: isinstance(on.app.screen, AskPathScreen))
+        on.app.screen.query_one(Input).value = path
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: "cannot write" in on.text())

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
+from kdmgr.paths import expand_home
 from kdmgr.tui.words import one_line
 
 
@@ -26,8 +27,8 @@ class PathSuggester(Suggester):
         """The first entry of the folder that begins so."""
         folder, slash, begun = value.rpartition("/")
         try:
-            names = sorted(entry.name for entry in Path(f"{folder}{slash}" or ".").expanduser().iterdir())  # noqa: ASYNC240
-        except OSError:
+            names = sorted(entry.name for entry in expand_home(f"{folder}{slash}" or ".").iterdir())
+        except (OSError, ValueError):
             return None
         found = next((name for name in names if begun and name.startswith(begun) and one_line(name) == name), None)
         return f"{folder}{slash}{found}" if found else None
@@ -62,8 +63,16 @@ class AskPathScreen(ModalScreen[str | None]):
         path = event.value.strip()
         if not path:
             return
-        if self._new and path != self._warned_of and Path(path).expanduser().exists():
+        if self._new and path != self._warned_of and _exists(expand_home(path)):
             self._warned_of = path
             self.query_one("#hint", Static).update("⚠ it is there already: Enter again replaces it")
             return
         self.dismiss(path)
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there; where nobody can tell, whoever writes it will be told why not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -117,8 +117,8 @@ class ChatScreen(ChatActions):
         await self.conversation.sync()
         self._take_phase()
         if self.chat.refused:
-            self.box.text = self.box.text or self.chat.refused
-            self.chat.refused = ""
+            self.give_back(self.chat.refused)
+            self.chat.refused = None
 
     def _take_phase(self) -> None:
         if self.chat.streaming and self._clock is None:
@@ -153,7 +153,7 @@ class ChatScreen(ChatActions):
         """A question that comes while the model is being opened is asked as soon as it is."""
         if self.chat.streaming or self._warn_of_length(event.text):
             return
-        images, at = tuple(picture.path for picture in self.pictures), self.editing
+        images, at = tuple(self.pictures), self.editing
         taken = self.chat.ask(event.text, images) if at is None else self.chat.ask_instead(at, event.text, images)
         if taken:
             self.end_editing()

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
 
+from kdmgr.paths import expand_home
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import one_line
 
@@ -86,8 +87,8 @@ class FilePicker(Vertical):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        path = Path(event.value.strip() or ".").expanduser().absolute()
-        if path.is_dir() and not any(path.glob("*.safetensors")):
+        path = expand_home(event.value.strip() or ".").absolute()
+        if _is_folder(path) and not any(path.glob("*.safetensors")):
             self.folders.path = path
             self.folders.focus()
         else:
@@ -124,9 +125,9 @@ def complete_path(value: str) -> str | None:
     if not value or (not folder and not value.startswith(os.sep)):
         return None
     try:
-        with os.scandir(Path(folder + os.sep).expanduser()) as entries:
+        with os.scandir(expand_home(folder + os.sep)) as entries:
             names = sorted(_names(entries, begun))
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return None
     return f"{folder}{os.sep}{names[0]}" if names else None
 

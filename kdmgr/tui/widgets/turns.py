@@ -67,7 +67,7 @@ class Question(Static):
     def __init__(self, turn: LiveTurn) -> None:
         text = Content(many_lines(turn.question.strip()))
         if turn.images:
-            text = Content.assemble(text, "\n", (f"▣ {describe_images(turn.images)}", MUTED))
+            text = Content.assemble(text, "\n", (describe_images(turn.images), MUTED))
         super().__init__(text, markup=False)
         self.turn = turn
 
