@@ -55,6 +55,7 @@ class LiveChat(LiveEntries):
         self._open_session = open_session
         self._run = run
         self._title = title
+        self._last_n_ctx: int | None = None
         self._work: Running | None = None
         self._waiting: Asked | None = None
         self.refused: Asked | None = None
@@ -80,8 +81,8 @@ class LiveChat(LiveEntries):
 
     @property
     def n_ctx(self) -> int | None:
-        """Tokens that the context holds; None is unknown."""
-        return self.session.n_ctx if self.session else None
+        """Tokens that the context holds, or held the last time; None is unknown."""
+        return (self.session.n_ctx or self._last_n_ctx) if self.session else None
 
     @property
     def n_used(self) -> int | None:
@@ -260,7 +261,9 @@ class LiveChat(LiveEntries):
             turn.record = session.turns[-1] if session.turns else None
             turn.pieces, turn.thoughts = ["".join(turn.pieces)], ["".join(turn.thoughts)]
             turn.n_tokens, turn.counted = self.meter.n_tokens, self.meter.counted
-        self.used = None if self.used is None else self.used + self.meter.n_tokens
+            if turn.error is None and self.used is not None:
+                # What failed is no part of the conversation.
+                self.used += self.meter.n_tokens
         self.answering, self.loading, self.ended = None, None, monotonic()
         for left_out in session.left_out:
             self.notice(Notice(left_out, topic=left_out))
@@ -287,6 +290,7 @@ class LiveChat(LiveEntries):
         if figures is not None:
             known = figures.n_prompt is not None and figures.n_output is not None
             self.used = (figures.n_prompt or 0) + (figures.n_output or 0) if known else None
+            self._last_n_ctx = figures.n_ctx
 
     def _set_phase(self, phase: Phase) -> None:
         self.phase = phase

@@ -167,6 +167,7 @@ async def test_an_engine_that_dies_is_told_in_place_and_can_be_asked_again() -> 
         assert "✘ the engine died: [bold]out of memory[/]" in text and "try a smaller context" in text
         assert "half an ans" in text and "broke off after 4 tokens" in text
         assert text.count("the engine died") == 1
+        assert "0 / 4096" in text, "what failed takes no room"
         assert on.screen.box.text == "hello"
         await on.pilot.press("enter")
         await on.end()

@@ -114,8 +114,9 @@ class ChatScreen(ChatActions):
         if self.chat.session is not None:
             self.title_line.show_engine(self.chat.session.engine_name, self.chat.session.reason)
         self.title_line.show_title(self.chat.title)
-        await self.conversation.sync()
+        # Laying out a long chat takes its time: what it does is said before.
         self._take_phase()
+        await self.conversation.sync()
         if self.chat.refused:
             self.give_back(self.chat.refused)
             self.chat.refused = None
@@ -173,8 +174,8 @@ class ChatScreen(ChatActions):
         if n_ctx is None or used is None or wanted < n_ctx or text == self._warned_of:
             return False
         self._warned_of = text
-        over = f"about {wanted} tokens do not fit into {n_ctx}: the beginning would be forgotten. Enter asks anyway"
-        self.read_out.show_status(f"⚠ {over}", "$warning")
+        over = f"⚠ ~{wanted} tokens into {n_ctx}: Enter asks anyway, the start is lost"
+        self.read_out.show_status(over, "$warning")
         return True
 
     def action_stop_or_leave(self) -> None:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from kdmgr.services.live_entries import Notice
     from kdmgr.services.rows import ModelRow
 
+_FIRST = 8
+"""Entries that are laid out at first: they fill a screen, and an answer is tens of widgets."""
 _PAGE = 20
-"""Entries that are laid out at first, and with each step back: an answer is tens of widgets."""
+"""Entries that are laid out with each step back."""
 
 
 class Conversation(VerticalScroll, can_focus=False):
@@ -49,7 +51,7 @@ class Conversation(VerticalScroll, can_focus=False):
         for widget in [widget for entry in gone for widget in self._shown.pop(entry)]:
             await widget.remove()
         if not self._shown:
-            self._first = max(len(entries) - _PAGE, 0)
+            self._first = max(len(entries) - _FIRST, 0)
         self._first = min(self._first, len(entries))
         new = [entry for entry in entries[self._first :] if entry not in self._shown]
         for entry in new:
