@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED
 from kdmgr.services.answer_words import describe_break, describe_loading, describe_meter, describe_stats
 from kdmgr.services.images import describe_image
@@ -71,6 +73,18 @@ def describe_failure(turn: LiveTurn) -> Notice | None:
 def describe_images(images: Sequence[ImageRecord]) -> str:
     """What went along: a line for each."""
     return "\n".join(f"▣ {one_line(describe_image(image))}" for image in images)
+
+
+def list_images(images: Sequence[ImageRecord], ending: str, width: int) -> str:
+    """What goes along, in one line: as many as there is room for, how many more there are, and `ending`."""
+    names = [f"▣ {one_line(describe_image(image))}" for image in images]
+    for n_named in range(len(names), -1, -1):
+        rest = len(names) - n_named
+        more = [f"and {rest} more" if n_named else f"▣ {rest} pictures"] if rest else []
+        line = "  ".join(filter(None, [*names[:n_named], *more, ending]))
+        if Content(line).cell_length <= width:
+            break
+    return line
 
 
 def describe_time(at: str, now: datetime) -> str:

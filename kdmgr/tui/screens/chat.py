@@ -98,6 +98,10 @@ class ChatScreen(ChatActions):
         """Nobody looks: the chat goes on, and nothing is drawn."""
         self._stop_clock()
 
+    def on_resize(self) -> None:
+        """What is named at the box is what there is room for."""
+        self.call_after_refresh(self.show_pictures)
+
     # What goes on in the chat
 
     def _follow(self) -> None:
@@ -112,7 +116,7 @@ class ChatScreen(ChatActions):
         if not self.is_current and self.app.screen is not self:
             return
         if self.chat.session is not None:
-            self.title_line.show_engine(self.chat.session.engine_name, self.chat.session.reason)
+            self.title_line.show_engine(self.chat.session.engine_name)
         self.title_line.show_title(self.chat.title)
         # Laying out a long chat takes its time: what it does is said before.
         self._take_phase()

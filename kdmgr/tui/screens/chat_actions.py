@@ -13,7 +13,8 @@ from kdmgr.errors import KdmgrError
 from kdmgr.paths import expand_home
 from kdmgr.services.chat_export import export_session, suggest_name
 from kdmgr.services.code_blocks import find_code
-from kdmgr.services.images import describe_image, find_image_paths, read_picture
+from kdmgr.services.images import find_image_paths, read_picture
+from kdmgr.tui.chat_words import list_images
 from kdmgr.tui.widgets.chat_input import ChatInput
 from kdmgr.tui.widgets.conversation import Conversation
 from kdmgr.tui.words import many_lines, one_line
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSettings
     from kdmgr.services.live_chat import LiveChat
     from kdmgr.services.live_entries import Asked
-
-
-_SHOWN_PICTURES = 2
-"""Of those that go along, so many are named at the box."""
 
 
 class ChatActions(Screen[None]):
@@ -63,7 +60,7 @@ class ChatActions(Screen[None]):
         later = len(turns) - 1 - at
         kept = f", the {later} later turn{'s' if later > 1 else ''} stay in a chat of their own" if later else ""
         self.box.border_title = f"question {at + 1} of {len(turns)}: Enter asks it anew{kept}"
-        self._show_pictures()
+        self.show_pictures()
         self.box.add_class("-editing")
         self.conversation.mark(turns[at])
         self.box.focus()
@@ -113,7 +110,7 @@ class ChatActions(Screen[None]):
     def detach(self) -> None:
         """Send no picture along."""
         self.pictures.clear()
-        self._show_pictures()
+        self.show_pictures()
 
     def give_back(self, asked: Asked) -> None:
         """A question that was not answered goes back into the box, unless there is another in it."""
@@ -121,22 +118,20 @@ class ChatActions(Screen[None]):
             self.box.text = many_lines(asked.text)
             self.box.move_cursor(self.box.document.end)
             self.pictures = list(asked.images)
-            self._show_pictures()
+            self.show_pictures()
 
     def _add_picture(self, picture: ImageRecord) -> None:
         if picture not in self.pictures:
             self.pictures.append(picture)
-        self._show_pictures()
+        self.show_pictures()
 
-    def _show_pictures(self) -> None:
-        names = [describe_image(picture) for picture in self.pictures[:_SHOWN_PICTURES]]
-        more = len(self.pictures) - len(names)
-        parts = [f"▣ {one_line(name)}" for name in names] + ([f"and {more} more"] if more else [])
-        escape = "" if not parts else "Esc: without"
+    def show_pictures(self) -> None:
+        """Name what goes along at the box."""
+        escape = "Esc: without" if self.pictures else ""
         if self.editing is not None:
             escape = "Esc: leave it as it is"
         # As text: a file may be called [red].
-        self.box.border_subtitle = Content("  ".join(filter(None, [*parts, escape])))
+        self.box.border_subtitle = Content(list_images(self.pictures, escape, self.box.size.width))
 
     def _can_see(self) -> bool:
         session = self.chat.session

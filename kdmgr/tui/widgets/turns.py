@@ -32,7 +32,7 @@ class Opening(Static):
         facts = f"  {describe_row(row)}" if row is not None else ""
         lines = [Content.assemble((one_line(name), "bold"), (facts, MUTED))]
         if row is not None and row.match is not None:
-            lines.append(Content.styled(f"taught by {one_line(row.match.lineage_words)}", MUTED))
+            lines.append(Content.styled(f"teacher: {one_line(row.match.lineage_words)}", MUTED))
         engine, reason = one_line(session.engine_name), f": {one_line(session.reason)}"
         lines.append(Content.assemble((engine, "$accent"), (reason, MUTED)))
         super().__init__(Content("\n").join(lines), markup=False)
