@@ -64,6 +64,14 @@ def expand_home(path: str) -> Path:
         return Path(path)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is one; False too where nobody may look, or for a name longer than any file's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def default_paths(env: Mapping[str, str] = os.environ) -> Paths:
     """The platform's folders; `KDMGR_DATA_DIR` moves data and cache together, `OLLAMA_MODELS` Ollama's store."""
     models = env.get("OLLAMA_MODELS", "").strip().strip("\"'")

@@ -20,7 +20,7 @@ from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
 from textual.widgets.directory_tree import DirEntry
 
-from kdmgr.paths import expand_home
+from kdmgr.paths import expand_home, is_folder
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import one_line
 
@@ -43,7 +43,7 @@ class GgufTree(DirectoryTree):
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """What can be picked, or leads there."""
-        return [path for path in paths if not path.name.startswith(".") and (_is_folder(path) or _is_gguf(path))]
+        return [path for path in paths if not path.name.startswith(".") and (is_folder(path) or _is_gguf(path))]
 
     def process_label(self, label: TextType) -> Text:
         """A name as it is: Textual would read `[red]` in it as markup, and pass on what a terminal obeys."""
@@ -110,7 +110,7 @@ class FilePicker(Vertical):
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
         path = expand_home(event.value.strip() or ".").absolute()
-        if _is_folder(path) and not any(path.glob("*.safetensors")):
+        if is_folder(path) and not any(path.glob("*.safetensors")):
             self.folders.path = path
             self.folders.focus()
         else:
@@ -157,7 +157,7 @@ def complete_path(value: str) -> str | None:
 def describe_folder(folder: Path) -> str:
     """Why a folder shows nothing; empty where it shows something."""
     try:
-        if any(not path.name.startswith(".") and (_is_gguf(path) or _is_folder(path)) for path in folder.iterdir()):
+        if any(not path.name.startswith(".") and (_is_gguf(path) or is_folder(path)) for path in folder.iterdir()):
             return ""
     except OSError as error:
         return f"{one_line(folder.name)} cannot be read: {(error.strerror or str(error)).lower()}"
@@ -178,13 +178,6 @@ def _names(entries: Iterable[os.DirEntry[str]], begun: str) -> Iterable[str]:
             yield entry.name + os.sep
         elif entry.name.lower().endswith(_SUFFIX):
             yield entry.name
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _is_gguf(path: Path) -> bool:
