@@ -18,6 +18,7 @@ from kdmgr.tui.screens.ask_path import AskPathScreen
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.chat_settings import ChatSettingsScreen
 from kdmgr.tui.screens.chats import ChatsScreen
+from kdmgr.tui.widgets.chat_table import ChatTable
 from kdmgr.tui.widgets.turns import Answer, Question
 from tests.support.chat_engine import Script, stats
 from tests.tui.conftest import make_services
@@ -287,3 +288,41 @@ async def test_where_a_chat_cannot_be_written_is_said(path: str) -> None:
         on.app.screen.query_one(Input).value = path
         await on.pilot.press("enter")
         await until(on.pilot, lambda: "cannot write" in on.text())
+
+
+async def test_the_mouse_does_what_keys_do() -> None:
+    async with chats(says("one", "two", "three"), width=80) as on:
+        await on.open()
+        await on.ask("first?")
+        await on.ask("second?")
+        question = on.chat.query(Question).first()
+        await on.pilot.click(question, times=2)
+        await until(on.pilot, lambda: "question 1 of 2" in on.text())
+        await on.pilot.press("escape")
+        # The keys in the footer, and the tabs, are buttons.
+        await on.pilot.click(next(key for key in on.chat.query("FooterKey") if "settings" in str(key.render())))
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatSettingsScreen))
+        await on.pilot.click("#think")
+        await on.pilot.pause()
+        await on.pilot.press("down", "enter")
+        await on.pilot.click("#save")
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatScreen))
+        assert on.chat.chat.session is not None and on.chat.chat.session.settings.think is True
+        await on.go_to_list()
+        await on.pilot.click(ChatTable, offset=(10, 1), times=2)
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatScreen))
+
+
+async def test_a_draft_is_not_lost_to_an_earlier_question() -> None:
+    async with chats(says("one")) as on:
+        await on.open()
+        await on.ask("first?")
+        on.chat.box.text = "a long draft"
+        await on.pilot.click(on.chat.query(Question).first(), times=2)
+        await until(on.pilot, lambda: "question 1 of 1" in on.text())
+        await on.pilot.press("escape")
+        assert on.chat.box.text == "a long draft"
+        await on.pilot.click(on.chat.query(Question).first(), times=2)
+        await until(on.pilot, lambda: "question 1 of 1" in on.text())
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: on.chat.box.text == "a long draft" and on.ready)

@@ -161,9 +161,7 @@ class ChatScreen(ChatActions):
         images, at = tuple(self.pictures), self.editing
         taken = self.chat.ask(event.text, images) if at is None else self.chat.ask_instead(at, event.text, images)
         if taken:
-            self.end_editing()
-            self.box.clear()
-            self.detach()
+            self.leave_editing()
 
     @on(ChatInput.Empty)
     def _try_again(self) -> None:
@@ -185,8 +183,7 @@ class ChatScreen(ChatActions):
     def action_stop_or_leave(self) -> None:
         """End editing; else stop the answer; when there is none, or it does not stop, go back."""
         if self.editing is not None:
-            self.end_editing()
-            self.box.clear()
+            self.leave_editing()
         elif self.pictures:
             self.detach()
         elif self.phase is Phase.ANSWERING:

@@ -39,6 +39,7 @@ class ChatActions(Screen[None]):
         """Which question is being edited."""
         self.pictures: list[ImageRecord] = []
         """What goes along with the next question."""
+        self._draft = ""
         self._copied = (0, 0)
 
     # Editing
@@ -49,9 +50,9 @@ class ChatActions(Screen[None]):
         if self.chat.streaming or not turns or at < 0:
             return
         if at >= len(turns):
-            self.end_editing()
-            self.box.clear()
+            self.leave_editing()
             return
+        self._draft = self.box.text if self.editing is None else self._draft
         self.editing = at
         self.box.editing = True
         self.box.text = many_lines(turns[at].question)
@@ -64,6 +65,12 @@ class ChatActions(Screen[None]):
         self.box.add_class("-editing")
         self.conversation.mark(turns[at])
         self.box.focus()
+
+    def leave_editing(self) -> None:
+        """Back to what was begun before."""
+        self.end_editing()
+        self.box.text, self._draft = self._draft, ""
+        self.box.move_cursor(self.box.document.end)
 
     def end_editing(self) -> None:
         """Back to the next question."""
