@@ -14,7 +14,7 @@ from kdmgr.files import write_atomically
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED, ChatRecord, TurnRecord
 from kdmgr.paths import expand_home
 from kdmgr.services.images import describe_image
-from kdmgr.units import format_rate
+from kdmgr.units import format_rate, printable
 
 if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSession
@@ -76,7 +76,7 @@ def to_object(chat: ChatRecord, turns: Sequence[TurnRecord] | None = None) -> di
 
 def _turn_parts(turn: TurnRecord) -> list[str]:
     parts = ["---", _quote(turn.question)]
-    parts += [f"*with {describe_image(image)}: `{image.path}`*" for image in turn.images]
+    parts += [f"*with {_plain(describe_image(image))}: `{_plain(image.path)}`*" for image in turn.images]
     if turn.thinking:
         parts.append(f"<details><summary>thinking</summary>\n\n{turn.thinking.strip()}\n\n</details>")
     if turn.answer:
@@ -111,6 +111,11 @@ def _turn_object(turn: TurnRecord) -> dict[str, Any]:
         "parameters": dict(turn.parameters),
         "figures": figures,
     }
+
+
+def _plain(text: str) -> str:
+    """A file's name in one line that ends no code."""
+    return " ".join(printable(text).split()).replace("`", "'")
 
 
 def _quote(text: str) -> str:

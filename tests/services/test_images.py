@@ -15,7 +15,7 @@ import pytest
 from kdmgr.engines.llamacpp.requests import build_chat
 from kdmgr.engines.protocol import ChatMessage, ChatRequest, EngineModel
 from kdmgr.errors import KdmgrError, NotFound, Unreadable, UsageError
-from kdmgr.history.chat_records import ChatRecord, ImageRecord
+from kdmgr.history.chat_records import ChatRecord, ImageRecord, TurnRecord
 from kdmgr.refs import FileRef, parse_ollama_name
 from kdmgr.services.app import Services
 from kdmgr.services.chat_export import export
@@ -177,6 +177,12 @@ async def test_a_picture_goes_out_as_ollama_takes_it_and_stays_with_the_chat(ser
         "path": str(cat), "kind": "PNG", "size_bytes": 24, "width": 640, "height": 480,
         "digest": read_picture(str(cat)).record.digest,
     }  # fmt: skip
+
+
+def test_the_name_of_a_picture_ends_no_line_of_an_export() -> None:
+    turn = TurnRecord("2026-11-24T14:00:00", "?", "m", "e", (ImageRecord("/a/x`\n# y\x1b.png", "PNG", 24),))
+    chat = ChatRecord("t", "m", "m", "e", "2026-11-24T14:00:00", "2026-11-24T14:00:00")
+    assert "*with x' # y\ufffd.png · PNG · 24 B: `/a/x' # y\ufffd.png`*" in export(chat, [turn], "md")
 
 
 async def test_what_became_of_an_earlier_picture_is_said(server: Seeing, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,14 +25,8 @@ class PathSuggester(Suggester):
         super().__init__(use_cache=False, case_sensitive=True)
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first entry of the folder that begins so."""
-        folder, slash, begun = value.rpartition("/")
-        try:
-            names = sorted(entry.name for entry in expand_home(f"{folder}{slash}" or ".").iterdir())
-        except (OSError, ValueError):
-            return None
-        found = next((name for name in names if begun and name.startswith(begun) and one_line(name) == name), None)
-        return f"{folder}{slash}{found}" if found else None
+        """The first entry of the folder that begins so; looked for where a slow disk keeps nobody waiting."""
+        return await asyncio.to_thread(_complete, value)
 
 
 class AskPathScreen(ModalScreen[str | None]):
@@ -76,3 +71,13 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def _complete(value: str) -> str | None:
+    folder, slash, begun = value.rpartition("/")
+    try:
+        names = sorted(entry.name for entry in expand_home(f"{folder}{slash}" or ".").iterdir())
+    except (OSError, ValueError):
+        return None
+    found = next((name for name in names if begun and name.startswith(begun) and one_line(name) == name), None)
+    return f"{folder}{slash}{found}" if found else None
