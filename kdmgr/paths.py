@@ -56,13 +56,29 @@ class Paths:
         return self.data / "receipts"
 
 
+def expand_home(path: str) -> Path:
+    """`~/x` and `~user/x` in full; where there is no such user, that is the name of a folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is one; False too where nobody may look, or for a name longer than any file's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def default_paths(env: Mapping[str, str] = os.environ) -> Paths:
     """The platform's folders; `KDMGR_DATA_DIR` moves data and cache together, `OLLAMA_MODELS` Ollama's store."""
     models = env.get("OLLAMA_MODELS", "").strip().strip("\"'")
     ollama_models = Path(models) if models else Path.home() / ".ollama" / "models"
     override = env.get("KDMGR_DATA_DIR", "").strip()
     if override:
-        data = Path(override).expanduser()
+        data = expand_home(override)
         return Paths(data, _config_folder(env), data / "cache", ollama_models)
     import platformdirs
 
@@ -77,7 +93,7 @@ def default_paths(env: Mapping[str, str] = os.environ) -> Paths:
 def _config_folder(env: Mapping[str, str]) -> Path:
     override = env.get("KDMGR_CONFIG_DIR", "").strip()
     if override:
-        return Path(override).expanduser()
+        return expand_home(override)
     import platformdirs
 
     return Path(platformdirs.user_config_dir("kdmgr", appauthor=False))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdmgr.errors import UsageError
+from kdmgr.paths import expand_home
 
 DEFAULT_HOST = "registry.ollama.ai"
 DEFAULT_NAMESPACE = "library"
@@ -92,7 +93,7 @@ def parse_ref(text: str) -> ModelRef:
     if not text:
         raise UsageError("an empty model reference", hint="give a GGUF file, an Ollama name or hf.co/user/repo")
     if _names_file(text):
-        return FileRef(Path(text).expanduser())
+        return FileRef(expand_home(text))
     for prefix in ("https://", "http://"):
         if text.startswith(prefix):
             return _parse_url(text, text.removeprefix(prefix))

@@ -27,7 +27,8 @@ def print_chats(chats: Sequence[ChatRecord], console: Console, *, as_json: bool,
 
 def print_turns(chat: ChatRecord, turns: Sequence[TurnRecord], console: Console) -> None:
     """Questions marked, answers as they came."""
-    from kdmgr.cli.commands.chat import describe_stats
+    from kdmgr.services.answer_words import describe_stats
+    from kdmgr.services.images import describe_image
     from kdmgr.services.saved_chats import read_stats
 
     console.print(console.style(printable(chat.title), "bold"))
@@ -36,12 +37,12 @@ def print_turns(chat: ChatRecord, turns: Sequence[TurnRecord], console: Console)
         console.print(console.style(printable(f"system: {chat.system}"), "dim"))
     for turn in turns:
         console.print(f"\n{console.style('>>> ', 'bold', 'green')}{printable(turn.question)}")
-        for path in turn.images:
-            console.print(console.style(printable(f"[image: {path}]"), "dim"))
+        for image in turn.images:
+            console.print(console.style(printable(f"[image: {describe_image(image)}, {image.path}]"), "dim"))
         if turn.answer:
             console.print(printable(turn.answer.strip()))
         stats = read_stats(turn)
-        ending = describe_stats(stats) if stats else _describe_cut(turn)
+        ending = describe_stats(stats, context=True) if stats else _describe_cut(turn)
         console.print(console.style(printable(ending), "dim"))
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.console import pad
 from kdmgr.services.agreement import Agreement
+from kdmgr.services.answer_words import describe_loading, describe_meter, describe_stats
 from kdmgr.services.duel import Side
 from kdmgr.services.duel_rounds import summarize
 from kdmgr.services.duel_words import (
     SHARED,
     describe_agreement,
     describe_difference,
-    describe_figures,
     describe_summary,
 )
 from kdmgr.services.graphemes import cut_before
@@ -75,12 +75,9 @@ def _describe_state(answer: DuelAnswer) -> str:
         return "failed"
     if answer.stats is not None:
         return f"done, {answer.meter.n_tokens} tokens"
-    if answer.loading:
-        return "loading the model …"
-    if not answer.meter.n_tokens:
-        return "waiting"
-    rate, unit = answer.meter.tok_s, "tok" if answer.meter.counted else "pieces"
-    return f"{answer.meter.n_tokens} tokens, {'?' if rate is None else f'{rate:.1f}'} {unit}/s"
+    if answer.loading is not None:
+        return describe_loading(answer.loading.fraction)
+    return describe_meter(answer.meter) if answer.meter.n_tokens else "waiting"
 
 
 def print_opening(duel: Duel, console: Console) -> None:
@@ -129,7 +126,7 @@ def _with_mark(text: str, at: int | None, console: Console) -> str:
 def _print_figures(duel: Duel, one: Round, console: Console) -> None:
     rows: list[tuple[str, str]] = []
     for side, answer in ((Side.LEFT, one.left), (Side.RIGHT, one.right)):
-        figures = f"failed: {answer.error.message}" if answer.error else describe_figures(answer.stats)
+        figures = f"failed: {answer.error.message}" if answer.error else describe_stats(answer.stats)
         rows.append((f"{LETTERS[side]}  {duel.name(side)}", figures))
     if one.outcome is not None:
         rows.append(("first difference", describe_difference(one.outcome.difference)))

@@ -35,6 +35,21 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A picture that went along with a question. The file stays where it is: this tells whether it is still that."""
+
+    path: str
+    kind: str = ""
+    """"PNG", "JPEG", "GIF" or "WebP"; "" is not known."""
+    size_bytes: int | None = None
+    width: int | None = None
+    """In pixels, as is the height."""
+    height: int | None = None
+    digest: str | None = None
+    """SHA-256 of what was sent, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnRecord:
     """A question and its answer, with what gave it."""
 
@@ -43,8 +58,7 @@ class TurnRecord:
     question: str
     model: str
     engine: str
-    images: tuple[str, ...] = ()
-    """Paths of the files that went along."""
+    images: tuple[ImageRecord, ...] = ()
     answer: str = ""
     thinking: str = ""
     state: str = UNFINISHED

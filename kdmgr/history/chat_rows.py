@@ -7,7 +7,7 @@ from dataclasses import asdict
 from sqlite3 import Row
 from typing import Any
 
-from kdmgr.history.chat_records import ChatRecord, Figures, Parameters, TurnRecord
+from kdmgr.history.chat_records import ChatRecord, Figures, ImageRecord, Parameters, TurnRecord
 
 CHAT_COLUMNS = (
     "key", "title", "model", "ref", "engine", "created_at", "updated_at", "n_ctx", "cache_type", "system",
@@ -30,7 +30,7 @@ def turn_values(turn: TurnRecord) -> list[Any]:
     figures = turn.figures
     values = {name: getattr(turn, name, None) for name in TURN_COLUMNS}
     changed = {
-        "images": json.dumps(turn.images),
+        "images": json.dumps([asdict(image) for image in turn.images]),
         "parameters": _write_parameters(turn.parameters),
         "figures": json.dumps(asdict(figures)) if figures else None,
         "tok_s": _speed(figures),
@@ -51,11 +51,16 @@ def read_chat(row: Row) -> ChatRecord:
 def read_turn(row: Row) -> TurnRecord:
     """A row of turns."""
     values = {name: row[name] for name in TURN_COLUMNS if name != "tok_s"}
-    values["images"] = tuple(json.loads(row["images"]))
+    values["images"] = tuple(map(_read_image, json.loads(row["images"])))
     values["parameters"] = _read_parameters(row["parameters"])
     values["figures"] = Figures(**json.loads(row["figures"])) if row["figures"] else None
     values["replaced"] = bool(row["replaced"])
     return TurnRecord(**values)
+
+
+def _read_image(written: str | dict[str, Any]) -> ImageRecord:
+    """The first files held paths alone."""
+    return ImageRecord(written) if isinstance(written, str) else ImageRecord(**written)
 
 
 def _speed(figures: Figures | None) -> float | None:

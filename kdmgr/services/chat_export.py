@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from kdmgr.errors import StorageFailed, UsageError
 from kdmgr.files import write_atomically
 from kdmgr.history.chat_records import DONE, FAILED, STOPPED, ChatRecord, TurnRecord
-from kdmgr.units import format_rate
+from kdmgr.paths import expand_home
+from kdmgr.services.images import describe_image
+from kdmgr.units import format_rate, printable
 
 if TYPE_CHECKING:
     from kdmgr.services.chatting import ChatSession
@@ -40,12 +42,13 @@ def suggest_name(title: str, format: str) -> str:
 
 def write_export(path: Path, text: str, *, force: bool = False) -> None:
     """Write the file; `StorageFailed` where that cannot be, and for one that is there already unless `force`."""
-    if path.exists() and not force:
-        raise StorageFailed(f"{path} is there already", hint="give another name, or --force to replace it")
     try:
+        if not force and path.exists():
+            raise StorageFailed(f"{path} is there already", hint="give another name, or --force to replace it")
         write_atomically(path, text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise StorageFailed(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StorageFailed(f"cannot write {path}: {reason}") from error
 
 
 def to_markdown(chat: ChatRecord, turns: Sequence[TurnRecord]) -> str:
@@ -73,7 +76,7 @@ def to_object(chat: ChatRecord, turns: Sequence[TurnRecord] | None = None) -> di
 
 def _turn_parts(turn: TurnRecord) -> list[str]:
     parts = ["---", _quote(turn.question)]
-    parts += [f"*with {path}*" for path in turn.images]
+    parts += [f"*with {_plain(describe_image(image))}: `{_plain(image.path)}`*" for image in turn.images]
     if turn.thinking:
         parts.append(f"<details><summary>thinking</summary>\n\n{turn.thinking.strip()}\n\n</details>")
     if turn.answer:
@@ -99,9 +102,20 @@ def _describe_speed(turn: TurnRecord) -> str:
 
 def _turn_object(turn: TurnRecord) -> dict[str, Any]:
     figures = asdict(turn.figures) if turn.figures else None
+    images = [asdict(image) for image in turn.images]
     names = ("at", "question", "answer", "thinking", "state", "error", "model", "engine", "system", "replaced")
     body: dict[str, Any] = {name: getattr(turn, name) for name in names}
-    return {**body, "images": list(turn.images), "parameters": dict(turn.parameters), "figures": figures}
+    return {
+        **body,
+        "images": images,
+        "parameters": dict(turn.parameters),
+        "figures": figures,
+    }
+
+
+def _plain(text: str) -> str:
+    """A file's name in one line that ends no code."""
+    return " ".join(printable(text).split()).replace("`", "'")
 
 
 def _quote(text: str) -> str:
@@ -119,7 +133,7 @@ def export_session(session: ChatSession, path: Path) -> Path:
 
 def export_saved(chats: SavedChats, number: int, path: str) -> Path:
     """Write a saved chat in the format that the file's name says; one that is there is replaced."""
-    file = Path(path).expanduser().absolute()
+    file = expand_home(path).absolute()
     chat = chats.require(str(number))
     write_export(file, export(chat, chats.turns(chat), format_of(file)), force=True)
     return file

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatMessage, ChatRequest, ChatStats, Engine, EngineModel
-from kdmgr.errors import KdmgrError
-from kdmgr.history.chat_records import DONE, FAILED, STOPPED, Figures, TurnRecord
+from kdmgr.errors import KdmgrError, UsageError
+from kdmgr.history.chat_records import DONE, FAILED, STOPPED, Figures, ImageRecord, TurnRecord
 from kdmgr.services.chat_keeping import now
-from kdmgr.services.images import read_picture
+from kdmgr.services.picture_book import PictureBook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,9 @@ class ChatSession:
         self._cache_type = cache_type
         self._opening = history
         self._save_every_s = save_every_s
-        self._pictures: dict[str, bytes] = {}
+        self.left_out: tuple[str, ...] = ()
+        """Of earlier questions' pictures, what the model is not sent any more with the last one, and why."""
+        self._pictures = PictureBook()
 
     @property
     def own_system(self) -> str | None:
@@ -87,18 +89,30 @@ class ChatSession:
         messages = list(self._opening)
         for turn in self.turns:
             if turn.counts:
-                question = ChatMessage("user", turn.question, self._contents(turn.images))
+                question = ChatMessage("user", turn.question, self._pictures.contents(turn.images))
                 messages += [question, ChatMessage("assistant", turn.answer)]
         return tuple(messages)
 
-    async def send(self, text: str, images: tuple[str, ...] = ()) -> AsyncGenerator[ChatEvent, None]:
-        """Ask, and stream the answer; ends with one `ChatStats`. `images` are paths.
+    async def load_images(self, images: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
+        """Read what is to be sent, and say what it is; raises where that cannot be sent."""
+        if images and self.sees_images is False:
+            why = "the embedded engine takes none: a model that sees them runs through Ollama"
+            raise UsageError(
+                f"{self.model_name} sees no pictures on {self.engine_name}",
+                hint=why if self.engine_name == "llamacpp" else "ask without it, or choose a model that sees",
+            )
+        return tuple([await self._pictures.add(image) for image in images])
+
+    async def send(self, text: str, images: tuple[ImageRecord, ...] = ()) -> AsyncGenerator[ChatEvent, None]:
+        """Ask, and stream the answer; ends with one `ChatStats`.
 
         Closing the stream stops the answer; what had come of it stays in the conversation. When the
         engine fails, the turn is no part of the conversation, so that it can be asked once more.
         """
-        await self._load_pictures(images)
-        request = self._request((*self.messages, ChatMessage("user", text, self._contents(images))))
+        images = await self.load_images(images)
+        earlier = [image for turn in self.turns if turn.counts for image in turn.images]
+        self.left_out = await self._pictures.fetch(earlier, seen=self.sees_images is not False)
+        request = self._request((*self.messages, ChatMessage("user", text, self._pictures.contents(images))))
         turn = self._begin(text, images)
         answer: list[str] = []
         thinking: list[str] = []
@@ -182,17 +196,6 @@ class ChatSession:
             if self.keeper is not None:
                 await self.keeper.close()
 
-    async def _load_pictures(self, images: tuple[str, ...]) -> None:
-        """Read what is to be sent. A picture of an earlier question that is gone is left out, a new one is not."""
-        for path in images:
-            self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
-        for path in {path for turn in self.turns for path in turn.images} - self._pictures.keys():
-            with suppress(KdmgrError):
-                self._pictures[path] = (await asyncio.to_thread(read_picture, path)).content
-
-    def _contents(self, images: tuple[str, ...]) -> tuple[bytes, ...]:
-        return tuple(self._pictures[path] for path in images if path in self._pictures)
-
     def _request(self, messages: tuple[ChatMessage, ...], **parameters: ParameterValue) -> ChatRequest:
         settings, model = self.settings, self._model
         if settings.system is not None:
@@ -207,7 +210,7 @@ class ChatSession:
             n_top=self.n_top,
         )
 
-    def _begin(self, text: str, images: tuple[str, ...]) -> TurnRecord:
+    def _begin(self, text: str, images: tuple[ImageRecord, ...]) -> TurnRecord:
         turn = TurnRecord(
             at=now(),
             question=text,

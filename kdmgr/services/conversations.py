@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from kdmgr.services.app import Services
 
 
+_BLIND = "this model sees pictures, but the embedded engine takes none: run it through Ollama for that"
+
+
 async def open_chat(
     services: Services,
     ref: ModelRef,
@@ -71,7 +74,11 @@ def _embedded_session(
     *,
     shared: bool,
 ) -> ChatSession:
+    from kdmgr.services.capabilities import find_capabilities
+
     model, history, warnings = engine_model(opened)
+    if "vision" in find_capabilities(opened.header, None, has_projector=model.projector is not None):
+        warnings = (*warnings, _BLIND)
     return ChatSession(
         services.observed(services.engine_room.borrow() if shared else services.embedded_engine()),
         model,

@@ -22,12 +22,13 @@ class DuelAnswer:
     """For each token, the length of `output` after the piece it came in."""
     stats: ChatStats | None = None
     error: KdmgrError | None = None
-    loading: bool = False
+    loading: ModelLoading | None = None
+    """The engine loads the model, and has got so far."""
     meter: RateMeter = field(default_factory=RateMeter)
 
     def take(self, event: ChatEvent) -> None:
         """One more event of the stream."""
-        self.loading = isinstance(event, ModelLoading)
+        self.loading = event if isinstance(event, ModelLoading) else None
         if isinstance(event, ChatDelta):
             self._add(event)
         elif isinstance(event, ChatStats):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdmgr.services.agreement import Agreement
-from kdmgr.units import format_rate, printable
+from kdmgr.units import printable
 
 if TYPE_CHECKING:
-    from kdmgr.engines.protocol import ChatStats
     from kdmgr.services.difference import Difference
     from kdmgr.services.duel_rounds import Summary
 
@@ -40,22 +39,6 @@ def describe_kl(kl: float | None, n_top: int) -> str:
     return "" if kl is None else f" · KL(B‖A) ≥ {kl:.3f} nats (top {n_top})"
 
 
-def describe_figures(stats: ChatStats | None) -> str:
-    """Decode and prefill speed, time to first token, tokens."""
-    if stats is None:
-        return "no figures: it did not end"
-    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
-    parts = [
-        format_rate(stats.decode_tok_s),
-        f"TTFT {'?' if stats.ttft_s is None else f'{stats.ttft_s * 1000:.0f} ms'}",
-        f"prefill {format_rate(stats.prefill_tok_s)}",
-        f"{_count(stats.n_prompt)} in{cached}",
-        f"{_count(stats.n_output)} out",
-    ]
-    parts += ["length limit"] if stats.stop_reason == "length" else []
-    return " · ".join(parts)
-
-
 def describe_summary(summary: Summary) -> str:
     """`2 of 5 identical · same likeliest token at 180 of 201 places (90 %)`."""
     parts = [f"{summary.n_identical} of {summary.n_rounds} identical"]
@@ -72,7 +55,3 @@ def _quote(word: str) -> str:
         return "the end"
     shown = printable(word)
     return f"“{shown[:_WORD_WIDTH]}…”" if len(shown) > _WORD_WIDTH else f"“{shown}”"
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else str(number)

@@ -188,10 +188,15 @@ def _resolve(value: str, beside: Path) -> Path | None:
 def _distinct(paths: list[Path]) -> list[Path]:
     kept: list[Path] = []
     for path in paths:
-        if not path.exists():
-            raise NotFound(f"no such file: {path}", hint=f"look at what is there: ls {path.parent}")
-        if not any(path.samefile(other) for other in kept):
-            kept.append(path)
+        try:
+            if not path.exists():
+                raise NotFound(f"no such file: {path}", hint=f"look at what is there: ls {path.parent}")
+            if not any(path.samefile(other) for other in kept):
+                kept.append(path)
+        except OSError as error:
+            # A folder that may not be looked into, a name longer than any file's, a disk that fails.
+            reason = error.strerror or error
+            raise Unreadable(f"cannot read {path}: {reason}", hint="is it a file that you may read?") from error
     return kept
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.errors import UsageError
 from kdmgr.models.progress import Progress, Report
+from kdmgr.paths import is_folder
 from kdmgr.services.pull_plan import EMBEDDED, OLLAMA
 from kdmgr.services.threads import in_thread
 from kdmgr.services.transfer_state import IMPORT
@@ -90,7 +91,7 @@ def require_one_file(request: ImportRequest) -> Path:
     """The file that kdmgr's own store takes; `UsageError` for what only a server takes."""
     if request.quantize or request.base:
         raise UsageError("only an Ollama server quantises and adapts", hint="import into it: --to ollama")
-    if len(request.sources) != 1 or request.sources[0].is_dir():
+    if len(request.sources) != 1 or is_folder(request.sources[0]):
         raise UsageError(
             "kdmgr's own store takes one GGUF file", hint="import several files or a folder into Ollama: --to ollama"
         )

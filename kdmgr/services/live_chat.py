@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from kdmgr.engines.protocol import ChatDelta, ChatEvent, ChatStats, ModelLoading
 from kdmgr.errors import KdmgrError
-from kdmgr.services.live_entries import LiveTurn, Notice, Phase, Running
+from kdmgr.services.live_entries import Asked, LiveEntries, LiveTurn, Notice, Phase, Running
 from kdmgr.services.placement_words import describe_spill
 from kdmgr.services.rate import RateMeter
 
 if TYPE_CHECKING:
+    from kdmgr.history.chat_records import ImageRecord
     from kdmgr.services.chatting import ChatSession, ChatSettings
 
 NEARLY_FULL = 0.85
@@ -23,7 +24,7 @@ CLOSE_S = 3.0
 """Seconds an engine gets to end before it is left to itself."""
 
 
-class LiveChat:
+class LiveChat(LiveEntries):
     """One chat. `watch` is called after each change of phase or of what there is to see; pieces of an answer, which
     come by the hundred, are for whoever looks to fetch.
     """
@@ -36,12 +37,11 @@ class LiveChat:
         name: str,
         title: str = "",
     ) -> None:
+        super().__init__()
         self.phase = Phase.OPENING
         self.name = name
         """Of the model."""
         self.session: ChatSession | None = None
-        self.entries: list[LiveTurn | Notice] = []
-        """What there is to see, in order."""
         self.answering: LiveTurn | None = None
         self.loading: ModelLoading | None = None
         """The model is being loaded."""
@@ -50,16 +50,16 @@ class LiveChat:
         """Tokens of the conversation in the context."""
         self.ended = 0.0
         """When the last answer ended, by the monotonic clock."""
-        self.watch: Callable[[], None] = lambda: None
         self.opened: Callable[[LiveChat], None] = lambda chat: None
         """Called once the model is open, before anything is asked."""
         self._open_session = open_session
         self._run = run
         self._title = title
+        self._last_n_ctx: int | None = None
         self._work: Running | None = None
-        self._waiting: tuple[str, tuple[str, ...]] | None = None
-        self.refused = ""
-        """A question that could not be asked, to give back to its writer."""
+        self._waiting: Asked | None = None
+        self.refused: Asked | None = None
+        """A question that was not answered, to give back to its writer."""
         self._after: Callable[[], None] | None = None
 
     @property
@@ -75,19 +75,14 @@ class LiveChat:
         return keeper.number if keeper else 0
 
     @property
-    def turns(self) -> list[LiveTurn]:
-        """The turns alone."""
-        return [entry for entry in self.entries if isinstance(entry, LiveTurn)]
-
-    @property
     def streaming(self) -> bool:
         """Whether an answer is under way."""
         return self.phase in (Phase.ANSWERING, Phase.STOPPING)
 
     @property
     def n_ctx(self) -> int | None:
-        """Tokens that the context holds; None is unknown."""
-        return self.session.n_ctx if self.session else None
+        """Tokens that the context holds, or held the last time; None is unknown."""
+        return (self.session.n_ctx or self._last_n_ctx) if self.session else None
 
     @property
     def n_used(self) -> int | None:
@@ -100,11 +95,11 @@ class LiveChat:
         """Open the model, without asking anything."""
         self._start()
 
-    def ask(self, text: str, images: tuple[str, ...] = ()) -> bool:
+    def ask(self, text: str, images: tuple[ImageRecord, ...] = (), *, at: int | None = None) -> bool:
         """Ask, now or as soon as the model is open; false while an answer is under way."""
         if self.streaming or self._waiting is not None:
             return False
-        self._waiting = (text, images)
+        self._waiting = Asked(text, images, at)
         if self.phase is not Phase.OPENING:
             self._start()
         return True
@@ -120,25 +115,14 @@ class LiveChat:
         turns = self.turns
         return bool(turns) and self.ask_instead(len(turns) - 1, turns[-1].question, turns[-1].images)
 
-    def ask_instead(self, at: int, text: str, images: tuple[str, ...] = ()) -> bool:
+    def ask_instead(self, at: int, text: str, images: tuple[ImageRecord, ...] = ()) -> bool:
         """Ask `text` in place of question `at`.
 
         In place of the last one it takes its place; in place of an earlier one the chat goes on from there as
         another, and what there was stays saved under its own title.
         """
-        if self.streaming or self.session is None or not 0 <= at < len(self.turns):
-            return False
-        turns = self.turns
-        if at == len(turns) - 1:
-            self.session.drop_from(at)
-        else:
-            later = len(turns) - at
-            kept = self.title
-            self.session.branch(at)
-            self.notice(Notice(f"the {later} turns from here on stay in {kept!r}", "note"))
-        self._remove(turns[at:])
-        self._measure()
-        return self.ask(text, images)
+        can = not self.streaming and self.session is not None and 0 <= at < len(self.turns)
+        return can and self.ask(text, images, at=at)
 
     def begin_anew(self) -> None:
         """Another chat with the same model; an answer under way is stopped first. What was said stays saved."""
@@ -148,8 +132,7 @@ class LiveChat:
         elif self.session is not None:
             self.session.reset()
             self._title = ""
-            opening = [entry for entry in self.entries if isinstance(entry, Notice) and entry.is_lasting]
-            self.entries = [*opening]
+            self.entries = [notice for notice in self.notices if notice.is_lasting]
             self._measure()
             self._set_phase(Phase.READY)
 
@@ -184,21 +167,21 @@ class LiveChat:
         if waiting is None:
             return
         if opened and self.session is not None:
-            await self._ask(self.session, *waiting)
+            await self._ask(self.session, waiting)
         else:
-            self.refused = waiting[0]
+            self.refused = waiting
             self.watch()
 
     async def _open(self) -> bool:
+        self.remove([notice for notice in self.notices if notice.kind == "error"])
         self._set_phase(Phase.OPENING)
         try:
             session = await self._open_session()
         except KdmgrError as error:
-            self._fail(error)
+            self.notice(Notice(error.message, "error", error.hint))
             self._set_phase(Phase.FAILED)
             return False
         self.session = session
-        self._remove([entry for entry in self.entries if isinstance(entry, Notice) and entry.kind == "error"])
         for warning in session.warnings:
             self.notice(Notice(warning))
         self.entries += [LiveTurn.saved(turn) for turn in session.turns]
@@ -207,22 +190,48 @@ class LiveChat:
         self._set_phase(Phase.READY)
         return True
 
-    async def _ask(self, session: ChatSession, text: str, images: tuple[str, ...]) -> None:
+    async def _ask(self, session: ChatSession, asked: Asked) -> None:
         """One question and its answer; ends in any way, the chat can go on."""
-        turn = self.answering = LiveTurn(text, images)
-        self.entries.append(turn)
         self.meter, self.loading = RateMeter(), None
         self._set_phase(Phase.ANSWERING)
+        turn: LiveTurn | None = None
         try:
-            async with aclosing(session.send(text, images)) as events:
+            # Before anything is taken back for it: a picture that is gone costs no answer that was there.
+            images = await session.load_images(asked.images)
+            self._take_back(session, asked.at)
+            turn = self.answering = LiveTurn(asked.text, images)
+            self.entries.append(turn)
+            self.watch()
+            async with aclosing(session.send(asked.text, images)) as events:
                 async for event in events:
                     self._take(event, turn)
             await self._look_where(session)
         except KdmgrError as error:
-            self._fail(error)
-            self.refused = text
+            self._fail(error, turn, asked)
         finally:
             self._end(session, turn)
+
+    def _take_back(self, session: ChatSession, at: int | None) -> None:
+        """Question `at` and what follows are asked in another way."""
+        if at is None:
+            return
+        turns = self.turns
+        if at == len(turns) - 1:
+            session.drop_from(at)
+        else:
+            kept = self.title
+            session.branch(at)
+            self.notice(Notice(f"the {len(turns) - at} turns from here on stay in {kept!r}", "note"))
+        self.remove(turns[at:])
+        self._measure()
+
+    def _fail(self, error: KdmgrError, turn: LiveTurn | None, asked: Asked) -> None:
+        """Say so where the answer stands; of a question that could not even be asked, at the end."""
+        self.refused = asked
+        if turn is not None:
+            turn.error = error
+        else:
+            self.notice(Notice(error.message, "error", error.hint))
 
     def _take(self, event: ChatEvent, turn: LiveTurn) -> None:
         if isinstance(event, ModelLoading):
@@ -247,12 +256,17 @@ class LiveChat:
         if spill is not None:
             self.notice(Notice(*spill, topic="spill"))
 
-    def _end(self, session: ChatSession, turn: LiveTurn) -> None:
-        turn.record = session.turns[-1] if session.turns else None
-        turn.pieces, turn.thoughts = ["".join(turn.pieces)], ["".join(turn.thoughts)]
-        turn.n_tokens, turn.counted = self.meter.n_tokens, self.meter.counted
-        self.used = None if self.used is None else self.used + self.meter.n_tokens
+    def _end(self, session: ChatSession, turn: LiveTurn | None) -> None:
+        if turn is not None:
+            turn.record = session.turns[-1] if session.turns else None
+            turn.pieces, turn.thoughts = ["".join(turn.pieces)], ["".join(turn.thoughts)]
+            turn.n_tokens, turn.counted = self.meter.n_tokens, self.meter.counted
+            if turn.error is None and self.used is not None:
+                # What failed is no part of the conversation.
+                self.used += self.meter.n_tokens
         self.answering, self.loading, self.ended = None, None, monotonic()
+        for left_out in session.left_out:
+            self.notice(Notice(left_out, topic=left_out))
         if self.share is not None and self.share >= NEARLY_FULL:
             self.notice(Notice("the context is nearly full", hint="ctrl+n begins anew", topic="full"))
         problem = session.keeper.problem if session.keeper else None
@@ -276,20 +290,7 @@ class LiveChat:
         if figures is not None:
             known = figures.n_prompt is not None and figures.n_output is not None
             self.used = (figures.n_prompt or 0) + (figures.n_output or 0) if known else None
-
-    def _fail(self, error: KdmgrError) -> None:
-        self.notice(Notice(error.message, "error", error.hint))
-
-    def notice(self, notice: Notice) -> None:
-        """Add a remark; one with a topic only once."""
-        known = {entry.topic for entry in self.entries if isinstance(entry, Notice)}
-        if not notice.topic or notice.topic not in known:
-            self.entries.append(notice)
-            self.watch()
-
-    def _remove(self, entries: Sequence[LiveTurn | Notice]) -> None:
-        gone = {id(entry) for entry in entries}
-        self.entries = [entry for entry in self.entries if id(entry) not in gone]
+            self._last_n_ctx = figures.n_ctx
 
     def _set_phase(self, phase: Phase) -> None:
         self.phase = phase

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from kdmgr.services.answer_words import describe_break, describe_loading, describe_meter, describe_stats
 from kdmgr.services.difference import find_difference
 from kdmgr.services.duel import Side
-from kdmgr.services.duel_words import describe_agreement, describe_difference, describe_figures
+from kdmgr.services.duel_words import describe_agreement, describe_difference
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.facts import Fact
-from kdmgr.tui.words import describe_rate, many_lines, one_line
+from kdmgr.tui.words import many_lines, one_line
 
 if TYPE_CHECKING:
     from kdmgr.services.agreement import Agreement
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MARK = "▶"
 """Stands where the answers part."""
+
+
+WAITING = "waiting for the first token …"
 
 
 class Phase(Enum):
@@ -75,16 +79,13 @@ def describe_state(answer: DuelAnswer | None, *, asked: bool, stopped: bool) -> 
     """One side's read-out: what it waits for, its live speed, or its figures."""
     if answer is None or not (asked or answer.output or answer.error):
         return "stopped" if stopped else "waits for its turn" if answer is not None else ""
-    if answer.error is not None:
-        return "failed"
     if answer.stats is not None:
-        return describe_figures(answer.stats)
-    if answer.loading:
-        return "loading the model …"
-    if not answer.meter.n_tokens:
-        return "stopped" if stopped else "waiting for the first token …"
-    rate = describe_rate(None if stopped else answer.meter.tok_s, answer.meter.n_tokens, counted=answer.meter.counted)
-    return f"stopped · {answer.meter.n_tokens} tokens" if stopped else rate
+        return describe_stats(answer.stats)
+    if stopped or answer.error is not None:
+        return describe_break(answer.meter.n_tokens, counted=answer.meter.counted, failed=answer.error is not None)
+    if answer.loading is not None:
+        return describe_loading(answer.loading.fraction)
+    return describe_meter(answer.meter) if answer.meter.n_tokens else WAITING
 
 
 def outcome_facts(outcome: Outcome | None, forced: Agreement | str | None) -> list[Fact]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.size_estimates import SizedStudent
 from kdmgr.tui.plans import Judged, report_of
-from kdmgr.units import GIB, format_bytes, format_duration, format_parameters, format_rate, printable
+from kdmgr.units import GIB, format_bytes, format_parameters, printable
 
 if TYPE_CHECKING:
-    from kdmgr.engines.protocol import ChatStats
     from kdmgr.fit.machine import Machine
     from kdmgr.services.rows import ModelRow
 
@@ -112,41 +111,3 @@ def machine_lines(machine: Machine) -> list[str]:
 
 def _free(free: int | None, total: int | None, short: bool) -> str:
     return f"{format_bytes(free)} free" + ("" if short else f" of {format_bytes(total)}")
-
-
-def describe_stats(stats: ChatStats) -> str:
-    """One answer's figures: speeds, time to first token, tokens in and out."""
-    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
-    facts = [
-        f"{format_rate(stats.decode_tok_s)} decode",
-        f"{format_rate(stats.prefill_tok_s)} prefill",
-        f"TTFT {'?' if stats.ttft_s is None else f'{stats.ttft_s * 1000:.0f} ms'}",
-        f"{_count(stats.n_prompt)} in{cached}",
-        f"{_count(stats.n_output)} out",
-        f"{format_duration(stats.total_s)}",
-    ]
-    ends = {"length": "cut at the length limit", "cancelled": "stopped"}
-    facts += [ends[stats.stop_reason]] if stats.stop_reason in ends else []
-    return " · ".join(facts)
-
-
-def describe_rate(tok_s: float | None, n_tokens: int, *, counted: bool) -> str:
-    """The speed of the last second and what has come so far; pieces are not called tokens."""
-    if counted:
-        return f"{format_rate(tok_s)} · {n_tokens} tokens"
-    rate = "?" if tok_s is None else f"{tok_s:.1f}"
-    return f"{rate} pieces/s · {n_tokens} pieces"
-
-
-def describe_loading(fraction: float | None) -> str:
-    """How far the engine is with the model."""
-    return "loading the model …" if fraction is None else f"loading the model … {fraction:.0%}"
-
-
-def describe_stop(n_tokens: int, *, counted: bool) -> str:
-    """An answer that ended before its figures came."""
-    return f"stopped after {n_tokens} {'tokens' if counted else 'pieces'}"
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else str(number)

@@ -73,4 +73,4 @@ def test_a_chat_that_is_not_there(cli: Cli, smollm_gguf: Path) -> None:
 
 def test_a_picture_is_refused_where_none_is_seen(cli: Cli, smollm_gguf: Path) -> None:
     ran = cli("chat", smollm_gguf, "What is it?", "--image", "cat.png")
-    assert ran.code == 2 and "sees no pictures" in ran.err and "ollama" in ran.err
+    assert ran.code == 2 and "sees no pictures" in ran.err and "Ollama" in ran.err

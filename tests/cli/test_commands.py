@@ -171,7 +171,7 @@ def test_chat_streams_an_answer_and_ends_with_the_figures(cli: Cli, smol: str) -
     ran = cli("chat", smol, "What is 2+2? Answer with the number.", "--temperature", "0", "-n", "16")
     assert ran.code == 0
     assert ran.out.strip()
-    for word in ("llamacpp", "tok/s", "first token after", "tokens in", "out", "context"):
+    for word in ("llamacpp", "tok/s", "TTFT", " in", "out", "context"):
         assert word in ran.err
     assert cli("chat", smol, "Hi", "-n", "4", "--quiet").err == ""
 

@@ -85,6 +85,15 @@ async def test_a_dead_runner_is_explained(server: ScriptedServer, engine: Ollama
     assert "the process that ran the model died" in (error.hint or "")
 
 
+async def test_a_picture_that_it_cannot_read_is_no_dead_runner(server: ScriptedServer, engine: OllamaEngine) -> None:
+    for why in ("unexpected EOF", "image: unknown format"):
+        told = f"Failed to create new sequence: failed to process inputs: {why}"
+        server.exchanges = [one for one in server.exchanges if one.path != "/api/chat"]
+        server.on("POST", "/api/chat", json_reply(500, error=told))
+        _, error = await failing_chat(engine)
+        assert told in error.message and "cannot read the picture" in (error.hint or "")
+
+
 async def test_an_error_line_about_a_missing_model_is_not_found(server: ScriptedServer, engine: OllamaEngine) -> None:
     server.on("POST", "/api/chat", stream(line(error='model "m:1b" not found, try pulling it first')))
     _, error = await failing_chat(engine)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kdmgr.history.chat_records import DONE, UNFINISHED, ChatRecord, Figures, TurnRecord
+from kdmgr.history.chat_records import DONE, UNFINISHED, ChatRecord, Figures, ImageRecord, TurnRecord
 from kdmgr.history.chats import ChatStore
 
 AT = "2026-11-24T14:00:00+00:00"
@@ -52,7 +52,12 @@ def test_looking_makes_nothing(store: ChatStore, tmp_path: Path) -> None:
 
 
 def test_a_chat_comes_back_as_it_was(store: ChatStore, tmp_path: Path) -> None:
-    first = turn(images=("/pictures/a.png",), thinking="hm", system="Be brief.", parameters={"top_k": 3})
+    first = turn(
+        images=(ImageRecord("/pictures/a.png", "PNG", 24, 640, 480, "0f"),),
+        thinking="hm",
+        system="Be brief.",
+        parameters={"top_k": 3},
+    )
     second = turn("And at dusk?", "Longer path.", state="stopped", figures=None)
     chat = saved(store, first, second)
     (listed,) = store.chats()

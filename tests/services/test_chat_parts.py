@@ -1,67 +1,22 @@
-"""The small parts of chats: pictures, code, one engine for many, forms, exports."""
+"""The small parts of chats: code, one engine for many, forms, exports."""
 
 from __future__ import annotations
 
-import struct
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
-from kdmgr.engines.conversation import write_messages
-from kdmgr.engines.llamacpp.requests import build_chat
-from kdmgr.engines.ollama.chat import chat_body
 from kdmgr.engines.protocol import ChatMessage, ChatRequest, EngineModel
-from kdmgr.errors import NotFound, Unreadable, UsageError
+from kdmgr.errors import UsageError
 from kdmgr.history.chat_records import DONE, STOPPED, ChatRecord, Figures, TurnRecord
 from kdmgr.services.chat_export import suggest_name, to_markdown
 from kdmgr.services.chatting import ChatSettings
 from kdmgr.services.code_blocks import find_code
 from kdmgr.services.engine_room import EngineRoom
-from kdmgr.services.images import looks_like_image, read_picture
 from kdmgr.services.settings_form import read_fields, write_fields
 from tests.support.chat_engine import ScriptedEngine
 
 AT = "2026-11-24T14:00:00+00:00"
-
-
-def test_pictures_are_recognised_by_their_content(tmp_path: Path) -> None:
-    jpeg = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08" + struct.pack(">HH", 30, 40) + b"rest"
-    contents = {
-        "a.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480),
-        "b.jpg": jpeg,
-        "c.gif": b"GIF89a" + struct.pack("<HH", 5, 6),
-        "d.webp": b"RIFF\0\0\0\0WEBP",
-    }
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    found = {name: read_picture(str(tmp_path / name)) for name in contents}
-    assert {name: (picture.kind, picture.size) for name, picture in found.items()} == {
-        "a.png": ("PNG", (640, 480)), "b.jpg": ("JPEG", (40, 30)), "c.gif": ("GIF", (5, 6)), "d.webp": ("WebP", None),
-    }  # fmt: skip
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(Unreadable):
-        read_picture(str(tmp_path / "text.png"))
-    with pytest.raises(NotFound):
-        read_picture(str(tmp_path / "none.png"))
-
-
-def test_a_pasted_path_is_told_from_a_text() -> None:
-    assert looks_like_image("'/a b/cat.PNG' ") == "/a b/cat.PNG"
-    assert looks_like_image("file:///a/cat.jpg") == "/a/cat.jpg"
-    assert looks_like_image("/a\\ b/cat.webp") == "/a b/cat.webp"
-    assert looks_like_image("see /a/cat.png\nthanks.png") is None
-    assert looks_like_image("hello") is None
-
-
-def test_only_a_server_is_sent_pictures() -> None:
-    request = ChatRequest(EngineModel("m"), (ChatMessage("user", "hi", (b"abc",)), ChatMessage("user", "no")))
-    assert chat_body(request)["messages"] == [
-        {"role": "user", "content": "hi", "images": ["YWJj"]}, {"role": "user", "content": "no"},
-    ]  # fmt: skip
-    with pytest.raises(UsageError, match="pictures"):
-        build_chat(request, 4096)
-    assert len(write_messages(request, lambda message, images: None)) == 2
 
 
 def test_code_is_found_between_fences() -> None:

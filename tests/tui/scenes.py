@@ -19,11 +19,12 @@ from textual.widgets import Input
 from kdmgr.engines.protocol import ChatDelta, ModelLoading
 from kdmgr.errors import EngineFailed, Forbidden, KdmgrError, NotFound, ServerUnreachable
 from kdmgr.fit.machine import Machine
+from kdmgr.history.chat_records import DONE, Figures, ImageRecord, TurnRecord
 from kdmgr.history.records import LoadRecord
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.app import Services
 from kdmgr.services.leftovers import Leftover
-from kdmgr.services.live_entries import Phase
+from kdmgr.services.live_entries import LiveTurn, Phase
 from kdmgr.services.load_history import LoadHistory
 from kdmgr.services.monitoring import MachineSample
 from kdmgr.services.pull_plan import PullOptions, PullPlan
@@ -63,6 +64,18 @@ loss = kl_div(student.log_softmax(-1), teacher.softmax(-1))
 ```
 
 Its size is what counts: see `kdmgr fit`."""
+
+
+_SEEN = TurnRecord(
+    "2026-11-24T14:00:00+00:00",
+    "what is on it?",
+    "smollm2",
+    "ollama",
+    (ImageRecord("/pictures/cat.png", "PNG", 482_113, 640, 480),),
+    "A cat on a chair.",
+    state=DONE,
+    figures=Figures(n_prompt=612, n_output=8, prompt_s=0.9, decode_s=0.2, ttft_s=1.1, total_s=1.2, n_cached=0),
+)
 
 
 @dataclass
@@ -319,6 +332,20 @@ async def chat_loading(on: Stage) -> None:
 async def chat_answered(on: Stage) -> None:
     await on.chat()
     await on.ask("what is a student?")
+
+
+async def chat_pictures(on: Stage) -> None:
+    screen = await on.chat()
+    screen.pictures = [
+        ImageRecord("/pictures/cat.png", "PNG", 482_113, 640, 480),
+        ImageRecord("/pictures/a dog in the snow.jpg", "JPEG", 2_411_724, 4032, 3024),
+        ImageRecord("/pictures/both.webp", "WebP", 91_204, 1200, 800),
+    ]
+    screen.chat.entries.append(LiveTurn.saved(_SEEN))
+    screen.chat.watch()
+    screen.show_pictures()
+    screen.box.text = "and which of these is older?"
+    await on.sees("A cat on a chair", "and 1 more")
 
 
 async def chat_failed(on: Stage) -> None:
@@ -646,6 +673,7 @@ SCENES = {
     "chat-opening": Scene(chat_opening, lambda: _with(chat_release=asyncio.Event())()),
     "chat-loading": Scene(chat_loading, _answers(Script([ModelLoading(0.4)] * 2, pause=0.2, endless=True))),
     "chat-answered": Scene(chat_answered, _answers(Script([ChatDelta(ANSWER, n_tokens=1), stats()]))),
+    "chat-pictures": Scene(chat_pictures, _with(chat=FakeChat(name="ollama", reason="as asked", sees_images=True))),
     "chat-failed": Scene(
         chat_failed,
         _answers(Script([ChatDelta("A student is", n_tokens=3)], EngineFailed("llama-server died", hint="its log"))),

@@ -78,7 +78,7 @@ def pieces(text: str, n_tokens: int | None = 1) -> list[ChatDelta]:
 
 async def test_an_answer_and_its_figures() -> None:
     async with chatting(Script([*pieces("A **small** model.\n\n- one\n- two\n"), stats()])) as on:
-        assert "llamacpp: no server answers" in on.text()
+        assert on.text().count("llamacpp: no server answers") == 1
         await on.ask("what is a student?")
         text = on.text()
         assert "what is a student?" in text and "A small model." in text and "• one" in text
@@ -167,7 +167,9 @@ async def test_an_engine_that_dies_is_told_in_place_and_can_be_asked_again() -> 
         await on.ask("hello")
         text = on.text()
         assert "✘ the engine died: [bold]out of memory[/]" in text and "try a smaller context" in text
-        assert "half an ans" in text
+        assert "half an ans" in text and "broke off after 4 tokens" in text
+        assert text.count("the engine died") == 1
+        assert "0 / 4096" in text, "what failed takes no room"
         assert on.screen.box.text == "hello"
         await on.pilot.press("enter")
         await on.end()
@@ -181,7 +183,14 @@ async def test_a_chat_that_cannot_be_opened_can_be_tried_again() -> None:
     async with chatting(services=services) as on:
         assert on.screen.phase is Phase.FAILED
         assert "no server answers" in on.text() and "start one: ollama serve" in on.text()
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: len(services.opened) == 2 and on.screen.phase is Phase.FAILED)
+        await on.pilot.pause()
+        assert on.text().count("no server answers") == 1, "the last reason only"
         services.chat_error = None
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: on.screen.phase is Phase.READY)
+        assert "no server answers at" not in on.text()
         await on.ask("hello")
         assert on.chat.asked == ["hello"]
         assert "ok" in on.text()

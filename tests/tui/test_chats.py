@@ -1,13 +1,13 @@
-"""Several chats: the list, going on with a saved one, branching, settings, pictures, files."""
+"""Several chats: the list, going on with a saved one, branching, settings, files."""
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -18,14 +18,13 @@ from kdmgr.tui.screens.ask_path import AskPathScreen
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.chat_settings import ChatSettingsScreen
 from kdmgr.tui.screens.chats import ChatsScreen
+from kdmgr.tui.widgets.chat_table import ChatTable
 from kdmgr.tui.widgets.turns import Answer, Question
 from tests.support.chat_engine import Script, stats
 from tests.tui.conftest import make_services
 from tests.tui.fakes import FakeServices
 from tests.tui.fakes_chats import FakeChat
 from tests.tui.looking import screen_text, until
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 640, 480)
 
 
 class Chats:
@@ -116,13 +115,14 @@ async def test_a_saved_chat_is_found_read_and_gone_on_with() -> None:
         await on.ask("and clouds?")
         await on.pilot.pause(0.1)
     again = says("longer path")
+    again.n_ctx = None
     async with chats(again, services=on.services) as later:
         await later.pilot.press("f3", "slash", *"rayl")
         await until(later.pilot, lambda: "chats · 1 found" in later.text() and "“Rayleigh" in later.text())
         await later.pilot.press("enter", "enter")
         await until(later.pilot, lambda: isinstance(later.app.screen, ChatScreen) and later.ready)
         await until(later.pilot, lambda: "Rayleigh scattering" in later.text() and "50.0 tok/s decode" in later.text())
-        assert "152 / 4096" in later.text()
+        assert "152 / 4096" in later.text(), "the context it had the last time, until the server tells"
         await later.ask("and at dusk?")
         assert [message.content for message in again.requests[0].messages] == [
             "why is the sky blue?", "Rayleigh **scattering**", "and clouds?", "Mie", "and at dusk?",
@@ -213,29 +213,6 @@ async def test_settings_hold_for_the_next_question_and_bad_ones_are_said() -> No
         assert on.services.saved_chats.search()[0].title == "French" and "French" in on.text()
 
 
-async def test_pictures_go_only_where_they_are_seen(tmp_path: Path) -> None:
-    picture = tmp_path / "cat.png"
-    picture.write_bytes(PNG)
-    blind, seeing = says("no"), says("a cat", "still a cat")
-    seeing.sees_images = True
-    async with chats(blind, seeing) as on:
-        await on.open()
-        await on.pilot.press("ctrl+f")
-        await until(on.pilot, lambda: "takes no pictures" in on.text())
-        await on.open("down")
-        await on.pilot.press("ctrl+f")
-        await until(on.pilot, lambda: isinstance(on.app.screen, AskPathScreen))
-        on.app.screen.query_one(Input).value = str(picture)
-        await on.pilot.press("enter")
-        await until(on.pilot, lambda: "cat.png · PNG 640×480" in on.text())
-        await on.ask("what is it?")
-        assert "▣ cat.png" in on.text() and "PNG 640" not in on.text()
-        await on.ask("sure?")
-        first, second = seeing.requests
-        assert first.messages[-1].images == (PNG,)
-        assert second.messages[0].images == (PNG,) and second.messages[-1].images == ()
-
-
 async def test_code_is_copied_block_by_block() -> None:
     async with chats(says("```python\nprint(1)\n```\ntext\n```\nls\n```")) as on:
         await on.open()
@@ -276,7 +253,7 @@ async def test_what_does_not_fit_is_said_before_it_is_asked() -> None:
         await on.open()
         on.chat.box.text = "word " * 100
         await on.pilot.press("enter")
-        await until(on.pilot, lambda: "do not fit into 100" in on.text())
+        await until(on.pilot, lambda: "tokens into 100: Enter asks anyway, the start is lost" in on.text())
         assert not fake.requests
         await on.pilot.press("enter")
         await until(on.pilot, lambda: fake.requests)
@@ -293,8 +270,59 @@ async def test_a_long_chat_is_laid_out_from_its_end() -> None:
         await until(later.pilot, lambda: "○ saved" in later.text())
         await later.pilot.press("enter")
         await until(later.pilot, lambda: isinstance(later.app.screen, ChatScreen) and "answer 29" in later.text())
-        assert len(later.chat.query(Answer)) == 20
+        assert len(later.chat.query(Answer)) == 8
+        await later.chat.conversation.show_earlier()
         await later.chat.conversation.show_earlier()
         assert [question.turn.question for question in later.chat.query(Question)] == [
             f"question {n}" for n in range(30)
         ]
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/chat.md", f"/tmp/{'x' * 300}/chat.md", "a\0b.md"])
+async def test_where_a_chat_cannot_be_written_is_said(path: str) -> None:
+    async with chats(says("yes")) as on:
+        await on.open()
+        await on.ask("hello")
+        await on.pilot.press("ctrl+s")
+        await until(on.pilot, lambda: isinstance(on.app.screen, AskPathScreen))
+        on.app.screen.query_one(Input).value = path
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: "cannot write" in on.text())
+
+
+async def test_the_mouse_does_what_keys_do() -> None:
+    async with chats(says("one", "two", "three"), width=80) as on:
+        await on.open()
+        await on.ask("first?")
+        await on.ask("second?")
+        question = on.chat.query(Question).first()
+        await on.pilot.click(question, times=2)
+        await until(on.pilot, lambda: "question 1 of 2" in on.text())
+        await on.pilot.press("escape")
+        # The keys in the footer, and the tabs, are buttons.
+        await on.pilot.click(next(key for key in on.chat.query("FooterKey") if "settings" in str(key.render())))
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatSettingsScreen))
+        await on.pilot.click("#think")
+        await on.pilot.pause()
+        await on.pilot.press("down", "enter")
+        await on.pilot.click("#save")
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatScreen))
+        assert on.chat.chat.session is not None and on.chat.chat.session.settings.think is True
+        await on.go_to_list()
+        await on.pilot.click(ChatTable, offset=(10, 1), times=2)
+        await until(on.pilot, lambda: isinstance(on.app.screen, ChatScreen))
+
+
+async def test_a_draft_is_not_lost_to_an_earlier_question() -> None:
+    async with chats(says("one")) as on:
+        await on.open()
+        await on.ask("first?")
+        on.chat.box.text = "a long draft"
+        await on.pilot.click(on.chat.query(Question).first(), times=2)
+        await until(on.pilot, lambda: "question 1 of 1" in on.text())
+        await on.pilot.press("escape")
+        assert on.chat.box.text == "a long draft"
+        await on.pilot.click(on.chat.query(Question).first(), times=2)
+        await until(on.pilot, lambda: "question 1 of 1" in on.text())
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: on.chat.box.text == "a long draft" and on.ready)

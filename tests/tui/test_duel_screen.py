@@ -128,7 +128,7 @@ async def test_escape_stops_both_and_then_leaves() -> None:
         await on.pilot.press("n")
         await on.pilot.press("escape")
         await on.end()
-        assert on.text().count("stopped · ") == 2
+        assert on.text().count("stopped after ") == 2
         assert all(isinstance(side, Canned) and side.stopped for side in (duel.left, duel.right))
         await on.pilot.pause(GRACE_S)
         await on.pilot.press("escape")
@@ -139,7 +139,7 @@ async def test_a_side_that_fails_says_why_and_the_other_answers() -> None:
     failing = EngineFailed("no [memory] left", hint="a smaller quant needs less")
     async with duelling(duel_of("wi", "deep", A=failing)[0]) as on:
         await on.ask(wait=False)
-        await until(on.pilot, lambda: "deep" in on.text() and "failed" in on.text())
+        await until(on.pilot, lambda: "deep" in on.text() and "broke off after 2 tokens" in on.text())
         assert "no [memory] left" in on.text() and "a smaller quant needs less" in on.text()
         assert "TTFT" in on.text()
 
@@ -150,6 +150,14 @@ async def test_what_cannot_be_opened_says_why_and_the_question_stays() -> None:
         on.services.duel_error = None
         await on.ask(wait=False)
         await until(on.pilot, lambda: "≠ they part" in on.text())
+
+
+async def test_enter_alone_opens_what_could_not_be_opened() -> None:
+    async with duelling(error=NotFound("no such model")) as on:
+        assert "not open: Enter tries again" in on.text()
+        on.services.duel_error = None
+        await on.pilot.press("enter")
+        await until(on.pilot, lambda: on.screen.phase is Phase.READY and "type a question for both" in on.text())
 
 
 async def test_again_with_another_seed_and_temperature() -> None:

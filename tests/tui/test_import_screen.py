@@ -11,6 +11,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Button
 
 from kdmgr.refs import parse_ollama_name
 from kdmgr.services.app import Services
@@ -179,6 +180,81 @@ async def test_every_size_works(services: Services, model: Path, size: tuple[int
         await on.pilot.press("ctrl+s")
         await on.reach(TransfersScreen)
         await until(on.pilot, lambda: services.library.own.find(parse_ollama_name("tiny:f32")) is not None)
+
+
+async def test_names_are_never_markup_nor_obeyed(services: Services, model: Path) -> None:
+    for name in ("[red]x[/red].gguf", "[x.gguf", "[/].gguf", "a\x1b[31m\nb.gguf", "\u202efdp.gguf", "\n.gguf"):
+        model.with_name(name.replace("/", "")).write_bytes(b"")
+    async with opened(services) as on:
+        await on.pilot.press("i")
+        await on.reach(ImportScreen)
+        screen = on.app.screen
+        assert isinstance(screen, ImportScreen)
+        screen.picker.folders.path = model.parent
+        await on.see("[red]x[red].gguf", "[x.gguf", "[].gguf", "a�[31m b.gguf", "�fdp.gguf")
+        assert "\x1b" not in screen_text(on.app)
+
+
+async def test_why_a_folder_shows_nothing_is_said(services: Services, model: Path, tmp_path: Path) -> None:
+    empty, gone = tmp_path / "empty", tmp_path / "gone"
+    empty.mkdir()
+    gone.mkdir()
+    async with opened(services, (80, 24)) as on:
+        await on.pilot.press("i")
+        await on.reach(ImportScreen)
+        screen = on.app.screen
+        assert isinstance(screen, ImportScreen)
+        screen.picker.folders.path = empty
+        await on.see("no GGUF file in empty")
+        gone.rmdir()
+        screen.picker.folders.path = gone
+        await on.see("gone cannot be read: no such file or directory")
+        screen.picker.folders.path = model.parent
+        await on.see("tiny.gguf")
+        await until(on.pilot, lambda: "no GGUF" not in screen_text(on.app) and "cannot" not in screen_text(on.app))
+
+
+@pytest.mark.parametrize("path", [f"/{'x' * 300}.gguf", "~nobody-of-this-name/x.gguf", "a\0b.gguf", "/dev/null"])
+async def test_a_path_that_is_none_is_said_to_be(services: Services, path: str) -> None:
+    async with opened(services, (80, 24)) as on:
+        await pick(on, Path(path))
+        await until(on.pilot, lambda: "Pick a GGUF" not in screen_text(on.app) and "looking" not in screen_text(on.app))
+        assert on.app.screen.query_one("#go", Button).disabled
+
+
+async def test_five_thousand_files_are_listed_and_scrolled_through(services: Services, model: Path) -> None:
+    for number in range(5000):
+        model.with_name(f"m{number:04}.gguf").touch()
+    async with opened(services, (80, 24)) as on:
+        await on.pilot.press("i")
+        await on.reach(ImportScreen)
+        screen = on.app.screen
+        assert isinstance(screen, ImportScreen)
+        screen.picker.folders.path = model.parent
+        await on.see("m0000.gguf")
+        screen.picker.folders.focus()
+        await on.pilot.press("end")
+        await on.see("tiny.gguf")
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_the_mouse_does_it_all(services: Services, model: Path, size: tuple[int, int]) -> None:
+    async with opened(services, size) as on:
+        await on.pilot.press("i")
+        await on.reach(ImportScreen)
+        screen = on.app.screen
+        assert isinstance(screen, ImportScreen)
+        screen.picker.folders.path = model.parent
+        await on.see("tiny.gguf")
+        await on.pilot.click(screen.picker.folders, offset=(8, 1))
+        await on.see("It can be imported.")
+        editor, go = on.editor, screen.go
+        await until(on.pilot, lambda: editor.findings is not None)
+        screen.query_one("#form").scroll_end(animate=False)
+        await on.pilot.pause()
+        assert editor.region.bottom <= go.region.y, "the button covers nothing"
+        assert await on.pilot.click(go)
+        await on.reach(TransfersScreen)
 
 
 def test_paths_are_completed(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_context, add_engine, add_host
 from kdmgr.errors import KdmgrError, UsageError
-from kdmgr.units import format_duration, format_rate, parse_count, printable
+from kdmgr.units import parse_count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdmgr.cli.console import Console
     from kdmgr.engines.protocol import ChatStats
-    from kdmgr.history.chat_records import ChatRecord
+    from kdmgr.history.chat_records import ChatRecord, ImageRecord
     from kdmgr.services.app import Services
     from kdmgr.services.chatting import ChatSession, ChatSettings
 
@@ -83,20 +83,18 @@ async def _chat(services: Services, args: argparse.Namespace, prompt: str | None
             console.note(f"going on with chat {resume.id}, {resume.title!r}: {len(session.turns)} turns so far")
     try:
         if prompt is not None:
-            return await _answer(session, prompt, console, quiet=args.quiet, images=_read_images(args, session))
+            return await _answer(session, prompt, console, quiet=args.quiet, images=_read_images(args))
         return await _converse(session, console, quiet=args.quiet)
     finally:
         await session.close()
         _tell_of_saving(services, session, console)
 
 
-def _read_images(args: argparse.Namespace, session: ChatSession) -> tuple[str, ...]:
-    from pathlib import Path
+def _read_images(args: argparse.Namespace) -> tuple[ImageRecord, ...]:
+    from kdmgr.history.chat_records import ImageRecord
+    from kdmgr.paths import expand_home
 
-    if args.image and session.sees_images is False:
-        hint = "the embedded engine takes none: use --engine ollama" if session.engine_name == "llamacpp" else None
-        raise UsageError(f"{session.model_name} sees no pictures on {session.engine_name}", hint=hint)
-    return tuple(str(Path(path).expanduser().absolute()) for path in args.image or ())
+    return tuple(ImageRecord(str(expand_home(path).absolute())) for path in args.image or ())
 
 
 def _read_context(args: argparse.Namespace, resume: ChatRecord | None) -> int | None:
@@ -171,7 +169,7 @@ async def _ask(console: Console) -> str:
 
 
 async def _answer(
-    session: ChatSession, prompt: str, console: Console, *, quiet: bool, images: tuple[str, ...] = ()
+    session: ChatSession, prompt: str, console: Console, *, quiet: bool, images: tuple[ImageRecord, ...] = ()
 ) -> int:
     """Stream one answer. Ctrl-C stops it, prints what is known by then and gives the prompt back."""
     printer = _AnswerPrinter(console, quiet=quiet)
@@ -186,13 +184,17 @@ async def _answer(
     finally:
         restore()
         printer.end()
+    for left_out in session.left_out:
+        console.note(f"warning: {left_out}")
     if stats is not None and not quiet:
-        console.note(describe_stats(stats))
+        from kdmgr.services.answer_words import describe_stats
+
+        console.note(describe_stats(stats, context=True))
     return 0
 
 
 async def _stream(
-    session: ChatSession, prompt: str, printer: _AnswerPrinter, images: tuple[str, ...]
+    session: ChatSession, prompt: str, printer: _AnswerPrinter, images: tuple[ImageRecord, ...]
 ) -> ChatStats | None:
     from contextlib import aclosing
 
@@ -262,22 +264,3 @@ class _AnswerPrinter:
         self._open_line = True
         self._console.print(text, end="")
         self._console.stdout.flush()
-
-
-def describe_stats(stats: ChatStats) -> str:
-    """The read-out below an answer."""
-    prompt = "?" if stats.n_prompt is None else str(stats.n_prompt)
-    cached = f" ({stats.n_cached} cached)" if stats.n_cached else ""
-    output = "?" if stats.n_output is None else str(stats.n_output)
-    parts = [
-        format_rate(stats.decode_tok_s),
-        f"first token after {format_duration(stats.ttft_s)}",
-        f"{prompt} tokens in{cached}, {output} out",
-        f"prefill {format_rate(stats.prefill_tok_s)}",
-    ]
-    if stats.n_ctx and stats.n_prompt is not None and stats.n_output is not None:
-        used = stats.n_prompt + stats.n_output
-        parts.append(f"context {used} of {stats.n_ctx}")
-    if stats.stop_reason == "length":
-        parts.append("cut off at the length limit")
-    return " · ".join(parts)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_cache_type, add_context, add_host, add_json, add_machine
 from kdmgr.errors import UsageError
 from kdmgr.fit.options import MARGIN, EngineBuild, RunOptions, SplitMode
 from kdmgr.fit.plan import Verdict
+from kdmgr.paths import expand_home
 from kdmgr.units import format_bytes, format_count, parse_bytes, parse_count, printable
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _read_draft(headers: HeaderCache, file: str | None) -> ModelShape | None:
         return None
     from kdmgr.gguf.shape import read_shape
 
-    return read_shape(headers.read(Path(file).expanduser()))
+    return read_shape(headers.read(expand_home(file)))
 
 
 def _read_split(text: str | None) -> tuple[float, ...]:
@@ -223,7 +223,7 @@ def _read_split(text: str | None) -> tuple[float, ...]:
 
 
 def _weigh(headers: HeaderCache, files: Sequence[str]) -> int:
-    return sum(headers.read(Path(name).expanduser()).weights_bytes for name in files)
+    return sum(headers.read(expand_home(name)).weights_bytes for name in files)
 
 
 def exit_code(verdict: Verdict) -> int:

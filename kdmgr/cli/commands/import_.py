@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kdmgr.cli.arguments import add_host, add_json, add_yes
 from kdmgr.errors import UsageError
+from kdmgr.paths import expand_home
 
 if TYPE_CHECKING:
     from kdmgr.cli.console import Console
@@ -72,7 +73,7 @@ def split_words(words: list[str], *, has_modelfile: bool) -> tuple[list[Path], s
     last = words[-1] if words else ""
     named = bool(words) and not _is_path(last) and (len(words) > 1 or has_modelfile)
     sources = words[:-1] if named else words
-    return [Path(word).expanduser() for word in sources], last if named else None
+    return [expand_home(word) for word in sources], last if named else None
 
 
 def confirm(question: str, console: Console) -> bool:

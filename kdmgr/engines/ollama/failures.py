@@ -75,6 +75,8 @@ def _hint_for(line: str) -> str | None:
         "does not support thinking": "ask without thinking",
         "system memory": "choose a smaller quant or context: kdmgr fit",
         "out of memory": "choose a smaller quant or context: kdmgr fit",
+        # A file that ends too early says "unexpected EOF" here too.
+        "failed to process inputs": "it cannot read the picture: PNG, JPEG and WebP it can, where the file is whole",
         "unexpected EOF": "the process that ran the model died: look at the server's log",
         "invalid model name": "a name is like phi3:mini or user/model:tag",
     }

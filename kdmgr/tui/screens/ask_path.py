@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
+from kdmgr.paths import expand_home
 from kdmgr.tui.words import one_line
 
 
@@ -23,14 +25,8 @@ class PathSuggester(Suggester):
         super().__init__(use_cache=False, case_sensitive=True)
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first entry of the folder that begins so."""
-        folder, slash, begun = value.rpartition("/")
-        try:
-            names = sorted(entry.name for entry in Path(f"{folder}{slash}" or ".").expanduser().iterdir())  # noqa: ASYNC240
-        except OSError:
-            return None
-        found = next((name for name in names if begun and name.startswith(begun) and one_line(name) == name), None)
-        return f"{folder}{slash}{found}" if found else None
+        """The first entry of the folder that begins so; looked for where a slow disk keeps nobody waiting."""
+        return await asyncio.to_thread(_complete, value)
 
 
 class AskPathScreen(ModalScreen[str | None]):
@@ -62,8 +58,26 @@ class AskPathScreen(ModalScreen[str | None]):
         path = event.value.strip()
         if not path:
             return
-        if self._new and path != self._warned_of and Path(path).expanduser().exists():
+        if self._new and path != self._warned_of and _exists(expand_home(path)):
             self._warned_of = path
             self.query_one("#hint", Static).update("⚠ it is there already: Enter again replaces it")
             return
         self.dismiss(path)
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there; where nobody can tell, whoever writes it will be told why not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _complete(value: str) -> str | None:
+    folder, slash, begun = value.rpartition("/")
+    try:
+        names = sorted(entry.name for entry in expand_home(f"{folder}{slash}" or ".").iterdir())
+    except (OSError, ValueError):
+        return None
+    found = next((name for name in names if begun and name.startswith(begun) and one_line(name) == name), None)
+    return f"{folder}{slash}{found}" if found else None

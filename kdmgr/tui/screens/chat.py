@@ -99,6 +99,10 @@ class ChatScreen(ChatActions):
         """Nobody looks: the chat goes on, and nothing is drawn."""
         self._stop_clock()
 
+    def on_resize(self) -> None:
+        """What is named at the box is what there is room for."""
+        self.call_after_refresh(self.show_pictures)
+
     # What goes on in the chat
 
     def _follow(self) -> None:
@@ -113,13 +117,14 @@ class ChatScreen(ChatActions):
         if not self.is_current and self.app.screen is not self:
             return
         if self.chat.session is not None:
-            self.title_line.show_engine(self.chat.session.engine_name, self.chat.session.reason)
+            self.title_line.show_engine(self.chat.session.engine_name)
         self.title_line.show_title(self.chat.title)
-        await self.conversation.sync()
+        # Laying out a long chat takes its time: what it does is said before.
         self._take_phase()
+        await self.conversation.sync()
         if self.chat.refused:
-            self.box.text = self.box.text or self.chat.refused
-            self.chat.refused = ""
+            self.give_back(self.chat.refused)
+            self.chat.refused = None
 
     def _take_phase(self) -> None:
         if self.chat.streaming and self._clock is None:
@@ -154,12 +159,16 @@ class ChatScreen(ChatActions):
         """A question that comes while the model is being opened is asked as soon as it is."""
         if self.chat.streaming or self._warn_of_length(event.text):
             return
-        images, at = tuple(picture.path for picture in self.pictures), self.editing
+        images, at = tuple(self.pictures), self.editing
         taken = self.chat.ask(event.text, images) if at is None else self.chat.ask_instead(at, event.text, images)
         if taken:
-            self.end_editing()
-            self.box.clear()
-            self.detach()
+            self.leave_editing()
+
+    @on(ChatInput.Empty)
+    def _try_again(self) -> None:
+        """Enter alone opens what could not be opened."""
+        if self.phase is Phase.FAILED:
+            self.chat.open()
 
     def _warn_of_length(self, text: str) -> bool:
         """Whether to wait for a second Enter: what does not fit is cut silently by some servers."""
@@ -168,15 +177,14 @@ class ChatScreen(ChatActions):
         if n_ctx is None or used is None or wanted < n_ctx or text == self._warned_of:
             return False
         self._warned_of = text
-        over = f"about {wanted} tokens do not fit into {n_ctx}: the beginning would be forgotten. Enter asks anyway"
-        self.read_out.show_status(f"⚠ {over}", "$warning")
+        over = f"⚠ ~{wanted} tokens into {n_ctx}: Enter asks anyway, the start is lost"
+        self.read_out.show_status(over, "$warning")
         return True
 
     def action_stop_or_leave(self) -> None:
         """End editing; else stop the answer; when there is none, or it does not stop, go back."""
         if self.editing is not None:
-            self.end_editing()
-            self.box.clear()
+            self.leave_editing()
         elif self.pictures:
             self.detach()
         elif self.phase is Phase.ANSWERING:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual import getters, on, work
+from textual.content import Content
 from textual.screen import Screen
 
 from kdmgr.errors import KdmgrError
-from kdmgr.services.chat_export import suggest_name
+from kdmgr.paths import expand_home
+from kdmgr.services.chat_export import export_session, suggest_name
 from kdmgr.services.code_blocks import find_code
-from kdmgr.services.images import Picture, read_picture
+from kdmgr.services.images import find_image_paths, read_picture
+from kdmgr.tui.chat_words import list_images
 from kdmgr.tui.widgets.chat_input import ChatInput
 from kdmgr.tui.widgets.conversation import Conversation
 from kdmgr.tui.words import many_lines, one_line
 
 if TYPE_CHECKING:
+    from kdmgr.history.chat_records import ImageRecord
     from kdmgr.services.chatting import ChatSettings
     from kdmgr.services.live_chat import LiveChat
+    from kdmgr.services.live_entries import Asked
 
 
 class ChatActions(Screen[None]):
@@ -32,8 +37,9 @@ class ChatActions(Screen[None]):
         self.chat = chat
         self.editing: int | None = None
         """Which question is being edited."""
-        self.pictures: list[Picture] = []
+        self.pictures: list[ImageRecord] = []
         """What goes along with the next question."""
+        self._draft = ""
         self._copied = (0, 0)
 
     # Editing
@@ -44,26 +50,34 @@ class ChatActions(Screen[None]):
         if self.chat.streaming or not turns or at < 0:
             return
         if at >= len(turns):
-            self.end_editing()
-            self.box.clear()
+            self.leave_editing()
             return
+        self._draft = self.box.text if self.editing is None else self._draft
         self.editing = at
         self.box.editing = True
         self.box.text = many_lines(turns[at].question)
+        self.pictures = list(turns[at].images)
         self.box.move_cursor(self.box.document.end)
         later = len(turns) - 1 - at
         kept = f", the {later} later turn{'s' if later > 1 else ''} stay in a chat of their own" if later else ""
         self.box.border_title = f"question {at + 1} of {len(turns)}: Enter asks it anew{kept}"
-        self.box.border_subtitle = "Esc: leave it as it is"
+        self.show_pictures()
         self.box.add_class("-editing")
         self.conversation.mark(turns[at])
         self.box.focus()
+
+    def leave_editing(self) -> None:
+        """Back to what was begun before."""
+        self.end_editing()
+        self.box.text, self._draft = self._draft, ""
+        self.box.move_cursor(self.box.document.end)
 
     def end_editing(self) -> None:
         """Back to the next question."""
         self.editing = None
         self.box.editing = False
-        self.box.border_title = self.box.border_subtitle = None
+        self.box.border_title = None
+        self.detach()
         self.box.remove_class("-editing")
         self.conversation.mark(None)
 
@@ -79,35 +93,52 @@ class ChatActions(Screen[None]):
 
     def _attach_chosen(self, path: str | None) -> None:
         if path:
-            self.attach(path)
+            self.attach(find_image_paths(path) or (str(expand_home(path).absolute()),))
 
-    @on(ChatInput.ImagePasted)
-    def _attach_pasted(self, event: ChatInput.ImagePasted) -> None:
+    @on(ChatInput.ImagesPasted)
+    def _attach_pasted(self, event: ChatInput.ImagesPasted) -> None:
+        """Where no picture is seen, the path is a text like any other."""
         if self._can_see():
-            self.attach(event.path)
+            self.attach(event.paths)
+        else:
+            self.box.insert(many_lines(event.text))
 
     @work(group="attach", thread=True)
-    def attach(self, path: str) -> None:
-        """Read the file, and say what it is."""
-        try:
-            picture = read_picture(str(Path(path).expanduser().absolute()))
-        except KdmgrError as error:
-            self.app.call_from_thread(self._tell, error)
-        else:
-            self.app.call_from_thread(self._add_picture, picture)
+    def attach(self, paths: Sequence[str]) -> None:
+        """Read the files, and say what they are."""
+        for path in paths:
+            try:
+                picture = read_picture(path)
+            except KdmgrError as error:
+                self.app.call_from_thread(self._tell, error)
+            else:
+                self.app.call_from_thread(self._add_picture, picture.record)
 
     def detach(self) -> None:
         """Send no picture along."""
         self.pictures.clear()
-        self._show_pictures()
+        self.show_pictures()
 
-    def _add_picture(self, picture: Picture) -> None:
-        self.pictures.append(picture)
-        self._show_pictures()
+    def give_back(self, asked: Asked) -> None:
+        """A question that was not answered goes back into the box, unless there is another in it."""
+        if not self.box.text and self.editing is None:
+            self.box.text = many_lines(asked.text)
+            self.box.move_cursor(self.box.document.end)
+            self.pictures = list(asked.images)
+            self.show_pictures()
 
-    def _show_pictures(self) -> None:
-        words = "  ".join(f"▣ {one_line(picture.words)}" for picture in self.pictures)
-        self.box.border_subtitle = f"{words}  Esc: without" if words else None
+    def _add_picture(self, picture: ImageRecord) -> None:
+        if picture not in self.pictures:
+            self.pictures.append(picture)
+        self.show_pictures()
+
+    def show_pictures(self) -> None:
+        """Name what goes along at the box."""
+        escape = "Esc: without" if self.pictures else ""
+        if self.editing is not None:
+            escape = "Esc: leave it as it is"
+        # As text: a file may be called [red].
+        self.box.border_subtitle = Content(list_images(self.pictures, escape, self.box.size.width))
 
     def _can_see(self) -> bool:
         session = self.chat.session
@@ -166,12 +197,10 @@ class ChatActions(Screen[None]):
     @work(group="export", thread=True)
     def export(self, path: str) -> None:
         """Write the file; what was there is replaced, for that was asked."""
-        from kdmgr.services.chat_export import export_session
-
         session = self.chat.session
         assert session is not None
         try:
-            written = export_session(session, Path(path).expanduser())
+            written = export_session(session, expand_home(path))
         except KdmgrError as error:
             self.app.call_from_thread(self._tell, error)
         else:

@@ -7,38 +7,19 @@ from contextlib import aclosing
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import getters, on, work
-from textual.app import ComposeResult
+from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker
 
 from kdmgr.errors import KdmgrError
-from kdmgr.services.agreement import Agreement
 from kdmgr.services.duel import DuelOptions, Side, SideStarted
-from kdmgr.services.duel_words import describe_agreement
 from kdmgr.tui.binding_ids import identify
-from kdmgr.tui.duel_words import (
-    MARK,
-    Phase,
-    describe_options,
-    describe_state,
-    draw_answer,
-    find_marks,
-    outcome_facts,
-    write_markdown,
-)
+from kdmgr.tui.duel_words import Phase, outcome_facts, write_markdown
 from kdmgr.tui.screens.duel_settings import DuelSettingsScreen
+from kdmgr.tui.screens.duel_view import DuelView
 from kdmgr.tui.widgets.chat_input import ChatInput
-from kdmgr.tui.widgets.drawn import MUTED
-from kdmgr.tui.widgets.duel_pane import DuelPane
-from kdmgr.tui.widgets.duel_title import DuelTitle
-from kdmgr.tui.widgets.facts import Fact, Facts
-from kdmgr.tui.widgets.key_line import KeyLine
-from kdmgr.tui.widgets.top_line import TopLine
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -50,12 +31,11 @@ FLUSH_S = 0.1
 """Seconds between two redraws while answers stream."""
 GRACE_S = 0.5
 """Seconds after an answer in which Escape was meant to stop it."""
-_LABEL_WIDTH = 13
 CLOSE_S = 3.0
 """Seconds the engines get to end before they are left to themselves."""
 
 
-class DuelScreen(Screen[None]):
+class DuelScreen(DuelView):
     """Two answers side by side (one above the other where it is narrow), what came of them, the box to type into."""
 
     CSS_PATH = "duel.tcss"
@@ -77,50 +57,27 @@ class DuelScreen(Screen[None]):
         ],
     )
 
-    title_line = getters.query_one(DuelTitle)
-    left = getters.query_one("#pane-left", DuelPane)
-    right = getters.query_one("#pane-right", DuelPane)
-    result = getters.query_one(Facts)
-    box = getters.query_one(ChatInput)
-
     def __init__(self, services: AppServices, asked: DuelAsked) -> None:
-        super().__init__()
-        self.phase = Phase.OPENING
-        self.options = DuelOptions(n_ctx=asked.n_ctx, cache_type=asked.cache_type)
-        self._services, self._asked = services, asked
-        self._duel: Duel | None = None
+        super().__init__(asked)
+        self._services = services
         self._prompt = ""
-        self._asked_sides: set[Side] = set()
-        self._stopped = False
-        self._forced: Agreement | str | None = None
         self._worker: Worker[None] | None = None
         self._clock: Timer | None = None
         self.ended = 0.0
         """When the last answers did, on the monotonic clock."""
 
-    def compose(self) -> ComposeResult:
-        """Tabs, title, the two sides, what came of them, box, footer."""
-        yield TopLine(self.app.current_mode)
-        yield DuelTitle()
-        with Container(id="sides"):
-            yield DuelPane(Side.LEFT, self._asked.left.name)
-            yield DuelPane(Side.RIGHT, self._asked.right.name)
-        yield Facts(label_width=_LABEL_WIDTH)
-        yield ChatInput()
-        yield KeyLine()
-
     def on_mount(self) -> None:
         """Paint first, then open both."""
         self.box.placeholder = "ask both the same"
         self.box.focus()
-        self._set_phase(Phase.OPENING)
+        self.set_phase(Phase.OPENING)
         self.call_after_refresh(self._start, None)
 
     async def on_unmount(self) -> None:
         """Stop what was started for this duel."""
-        if self._duel is not None:
+        if self.duel is not None:
             try:
-                await asyncio.wait_for(self._duel.close(), CLOSE_S)
+                await asyncio.wait_for(self.duel.close(), CLOSE_S)
             except (KdmgrError, TimeoutError):
                 # The window is gone: there is nobody left to tell.
                 self.log.warning("an engine did not end in time")
@@ -129,11 +86,6 @@ class DuelScreen(Screen[None]):
     def streaming(self) -> bool:
         """Whether something would be lost by leaving."""
         return self.phase in (Phase.ANSWERING, Phase.READING)
-
-    @property
-    def panes(self) -> tuple[DuelPane, DuelPane]:
-        """Both sides."""
-        return self.left, self.right
 
     # What the user does
 
@@ -145,10 +97,16 @@ class DuelScreen(Screen[None]):
             if self.phase is not Phase.OPENING:
                 self._start(event.text)
 
+    @on(ChatInput.Empty)
+    def _try_again(self) -> None:
+        """Enter alone opens what could not be opened."""
+        if self.phase is Phase.FAILED:
+            self._start(None)
+
     def action_stop_or_leave(self) -> None:
         """Stop what runs; when nothing does, go back."""
         if self.streaming and self._worker is not None:
-            self._stopped = True
+            self.stopped = True
             self._worker.cancel()
         elif monotonic() - self.ended > GRACE_S:
             self.dismiss()
@@ -170,43 +128,26 @@ class DuelScreen(Screen[None]):
             return
         reopen = options.order is not self.options.order
         self.options = options
-        self._show_title()
+        self.show_title()
         if reopen or self._prompt:
             self._start(self._prompt or None, reopen=reopen)
 
     def action_read(self) -> None:
         """Have the right model read the left one's answer."""
-        if self._duel is None or not self._duel.answers or self.streaming:
+        if self.duel is None or not self.duel.answers or self.streaming:
             self.notify("ask both something first", markup=False)
         else:
-            self._worker = self._read(self._duel)
+            self._worker = self._read(self.duel)
 
     def action_copy(self) -> None:
         """Copy question, answers and what came of them."""
-        if self._duel is None or not self._duel.answers:
+        if self.duel is None or not self.duel.answers:
             self.notify("there is nothing to copy yet", markup=False)
             return
-        names = {Side.LEFT: self._asked.left.name, Side.RIGHT: self._asked.right.name}
-        facts = outcome_facts(self._duel.outcome(), self._forced)
-        self.app.copy_to_clipboard(write_markdown(self._prompt, names, self._duel.answers, facts))
+        names = {Side.LEFT: self.asked.left.name, Side.RIGHT: self.asked.right.name}
+        facts = outcome_facts(self.duel.outcome(), self.forced)
+        self.app.copy_to_clipboard(write_markdown(self._prompt, names, self.duel.answers, facts))
         self.notify("copied both answers", markup=False)
-
-    def action_scroll(self, pages: int) -> None:
-        """Scroll both; the cursor stays in the box."""
-        height = max(self.left.scroll.size.height - 1, 1)
-        longer = max(self.panes, key=lambda pane: pane.scroll.max_scroll_y)
-        longer.scroll_to_line(longer.scroll.scroll_y + pages * height)
-
-    @on(DuelPane.Scrolled)
-    def _follow(self, message: DuelPane.Scrolled) -> None:
-        """Both show the same lines, as far as the shorter one goes."""
-        other = self.right if message.pane is self.left else self.left
-        wanted = min(message.y, other.scroll.max_scroll_y)
-        at_end = (
-            message.pane.scroll.max_scroll_y < other.scroll.scroll_y and message.y == message.pane.scroll.max_scroll_y
-        )
-        if not at_end and other.scroll.scroll_y != wanted:
-            other.scroll_to_line(wanted)
 
     # One question after the other
 
@@ -216,39 +157,34 @@ class DuelScreen(Screen[None]):
     @work(exclusive=True, group="duel")
     async def _converse(self, prompt: str | None, reopen: bool) -> None:
         """Open both if they are not, then ask."""
-        if reopen and self._duel is not None:
-            duel, self._duel = self._duel, None
+        if reopen and self.duel is not None:
+            duel, self.duel = self.duel, None
             await duel.close()
-        if self._duel is None and not await self._open():
+        if self.duel is None and not await self._open():
             return
         prompt = prompt or self._prompt
-        if prompt and self._duel is not None:
-            await self._ask(self._duel, prompt)
+        if prompt and self.duel is not None:
+            await self._ask(self.duel, prompt)
 
     async def _open(self) -> bool:
-        self._set_phase(Phase.OPENING)
-        left, right = self._asked.left.ref, self._asked.right.ref
+        self.set_phase(Phase.OPENING)
+        left, right = self.asked.left.ref, self.asked.right.ref
         assert left is not None and right is not None
         try:
-            self._duel = await self._services.open_duel(left, right, self.options)
+            self.duel = await self._services.open_duel(left, right, self.options)
         except KdmgrError as error:
-            self._show_failure(error)
+            self.box.text, self._prompt = self.box.text or self._prompt, ""
+            self.show_failure(error)
             return False
         for pane in self.panes:
-            pane.show_engine(self._duel.fighter(pane.side).engine_name)
-        for warning in (*self._duel.left.warnings, *self._duel.right.warnings):
+            pane.show_engine(self.duel.fighter(pane.side).engine_name)
+        for warning in (*self.duel.left.warnings, *self.duel.right.warnings):
             self.notify(one_line(warning), severity="warning", markup=False)
-        self._set_phase(Phase.READY)
+        self.set_phase(Phase.READY)
         return True
 
-    def _show_failure(self, error: KdmgrError) -> None:
-        hint = [Fact("hint", error.hint)] if error.hint else []
-        self.result.show([Fact("✘ failed", error.message, "$error", "$error"), *hint])
-        self.box.text, self._prompt = self.box.text or self._prompt, ""
-        self._set_phase(Phase.FAILED)
-
     async def _ask(self, duel: Duel, prompt: str) -> None:
-        self._asked_sides, self._stopped, self._forced = set(), False, None
+        self.asked_sides, self.stopped, self.forced = set(), False, None
         self.left.scroll_to_line(0)
         self.box.placeholder = Content(f"asked: {one_line(prompt)}")
         self._begin(Phase.ANSWERING)
@@ -256,7 +192,7 @@ class DuelScreen(Screen[None]):
             async with aclosing(duel.ask(prompt, self.options)) as events:
                 async for event in events:
                     if isinstance(event.event, SideStarted):
-                        self._asked_sides.add(event.side)
+                        self.asked_sides.add(event.side)
         finally:
             self._end()
 
@@ -266,15 +202,15 @@ class DuelScreen(Screen[None]):
         try:
             async with aclosing(duel.force(self._prompt)) as steps:
                 async for step in steps:
-                    self._forced = step
+                    self.forced = step
         except KdmgrError as error:
-            self._forced = error.message
+            self.forced = error.message
         finally:
             self._end()
 
     def _begin(self, phase: Phase) -> None:
-        self._set_phase(phase)
-        self._clock = self._clock or self.set_interval(FLUSH_S, self._show)
+        self.set_phase(phase)
+        self._clock = self._clock or self.set_interval(FLUSH_S, self.show_answers)
 
     def _end(self) -> None:
         if self._clock is not None:
@@ -282,48 +218,6 @@ class DuelScreen(Screen[None]):
             self._clock = None
         self.ended = monotonic()
         if self.is_running and self.is_attached:
-            self._set_phase(Phase.READY)
-            self._show()
-            self.call_after_refresh(self._reveal_mark)
-
-    def _reveal_mark(self) -> None:
-        """Scroll to where the answers part, unless that can be seen."""
-        answers = self._duel.answers if self._duel else {}
-        if (at := find_marks(answers).get(Side.LEFT)) is not None:
-            self.left.reveal(draw_answer(answers[Side.LEFT], at), MARK)
-
-    # What is shown
-
-    def _show(self) -> None:
-        """Answers, figures and outcome as they are now; runs only while something changes."""
-        duel = self._duel
-        if duel is None:
-            return
-        marks = find_marks(duel.answers, streaming=self.phase is Phase.ANSWERING)
-        for pane in self.panes:
-            answer = duel.answers.get(pane.side)
-            if answer is not None:
-                pane.said.update(draw_answer(answer, marks.get(pane.side)))
-                pane.figures.show(self._state(pane.side))
-        if self.phase is Phase.READING:
-            reading = describe_agreement(self._forced) if self._forced else Phase.READING.value
-            self.result.show([Fact("A read by B", reading, MUTED)])
-        elif self.phase is Phase.READY:
-            self.result.show(outcome_facts(duel.outcome(), self._forced))
-
-    def _state(self, side: Side) -> str:
-        assert self._duel is not None
-        answer = self._duel.answers.get(side)
-        return describe_state(answer, asked=side in self._asked_sides, stopped=self._stopped)
-
-    def _set_phase(self, phase: Phase) -> None:
-        self.phase = phase
-        self._show_title()
-        waiting = phase is Phase.READY and self._duel is not None and not self._duel.answers
-        if waiting or phase in (Phase.OPENING, Phase.ANSWERING):
-            self.result.show([Fact("duel", phase.value, MUTED)])
-
-    def _show_title(self) -> None:
-        reason = self._duel.schedule.reason if self._duel else self.phase.value
-        together = self._duel.schedule.together if self._duel else None
-        self.title_line.show(describe_options(self.options), together, reason)
+            self.set_phase(Phase.READY)
+            self.show_answers()
+            self.call_after_refresh(self.reveal_mark)

@@ -104,13 +104,13 @@ class ImportScreen(Screen[ImportTransfer | None]):
             yield FilePicker(self._folder)
             with VerticalScroll(id="form", can_focus=False) as form:
                 form.border_title = "import"
-                for key, (label, placeholder) in _FIELDS.items():
-                    with Horizontal(classes="field", id=f"line-{key}"):
-                        yield Label(label)
-                        yield Input(placeholder=placeholder, id=f"field-{key}", compact=True)
+                yield _field("name")
                 with Horizontal(classes="field"):
                     yield Label("to")
                     yield Button("where a server answers, else kdmgr's own store", id="target", compact=True)
+                for key in _FIELDS:
+                    if key != "name":
+                        yield _field(key)
                 yield Static(_FIRST, id="state", markup=False)
                 yield Facts(label_width=12)
                 yield ModelfileEditor(self._services)
@@ -239,6 +239,12 @@ class ImportScreen(Screen[ImportTransfer | None]):
     def action_leave(self) -> None:
         """Nothing is imported."""
         self.dismiss(None)
+
+
+def _field(key: str) -> Horizontal:
+    label, placeholder = _FIELDS[key]
+    field = Input(placeholder=placeholder, id=f"field-{key}", compact=True)
+    return Horizontal(Label(label), field, classes="field", id=f"line-{key}")
 
 
 def _question(preview: ImportPreview) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from kdmgr.services.images import looks_like_image
+from kdmgr.services.images import find_image_paths
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import many_lines
 
@@ -35,16 +35,22 @@ class ChatInput(TextArea):
         text: str
 
     @dataclass
+    class Empty(Message):
+        """Enter, and nothing to ask."""
+
+    @dataclass
     class Recalled(Message):
         """An earlier question is wanted back, or a later one."""
 
         step: int
 
     @dataclass
-    class ImagePasted(Message):
-        """A file was dragged or pasted into the terminal."""
+    class ImagesPasted(Message):
+        """Files were dragged or pasted into the terminal."""
 
-        path: str
+        paths: tuple[str, ...]
+        text: str
+        """As it came."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -67,6 +73,8 @@ class ChatInput(TextArea):
     def _hand_over(self) -> None:
         if self.text.strip():
             self.post_message(self.Sent(self.text.strip()))
+        else:
+            self.post_message(self.Empty())
 
     def action_newline(self) -> None:
         """Begin a new line."""
@@ -89,8 +97,8 @@ class ChatInput(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         """Pasted text may hold what a terminal would obey; a file that is dragged here comes as its path."""
         event.stop().prevent_default()
-        path = looks_like_image(event.text)
-        if path is not None:
-            self.post_message(self.ImagePasted(path))
+        paths = find_image_paths(event.text)
+        if paths:
+            self.post_message(self.ImagesPasted(paths, event.text))
         else:
             await super()._on_paste(events.Paste(many_lines(event.text)))

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from kdmgr.services.live_entries import Notice
     from kdmgr.services.rows import ModelRow
 
+_FIRST = 8
+"""Entries that are laid out at first: they fill a screen, and an answer is tens of widgets."""
 _PAGE = 20
-"""Entries that are laid out at first, and with each step back: an answer is tens of widgets."""
+"""Entries that are laid out with each step back."""
 
 
 class Conversation(VerticalScroll, can_focus=False):
@@ -56,7 +58,7 @@ class Conversation(VerticalScroll, can_focus=False):
         if gone:
             _forget_drawn()
         if not self._shown:
-            self._first = max(len(entries) - _PAGE, 0)
+            self._first = max(len(entries) - _FIRST, 0)
         self._first = min(self._first, len(entries))
         new = [entry for entry in entries[self._first :] if entry not in self._shown]
         for entry in new:

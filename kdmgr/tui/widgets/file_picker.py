@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, getters, on
+from rich.text import Text, TextType
+from textual import events, getters, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
+from textual.widgets.directory_tree import DirEntry
 
+from kdmgr.paths import expand_home, is_folder
 from kdmgr.tui.binding_ids import identify
 from kdmgr.tui.words import one_line
 
@@ -39,7 +43,11 @@ class GgufTree(DirectoryTree):
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """What can be picked, or leads there."""
-        return [path for path in paths if not path.name.startswith(".") and (_is_folder(path) or _is_gguf(path))]
+        return [path for path in paths if not path.name.startswith(".") and (is_folder(path) or _is_gguf(path))]
+
+    def process_label(self, label: TextType) -> Text:
+        """A name as it is: Textual would read `[red]` in it as markup, and pass on what a terminal obeys."""
+        return Text(one_line(label)) if isinstance(label, str) else label
 
     def action_parent_folder(self) -> None:
         """One folder up."""
@@ -82,12 +90,27 @@ class FilePicker(Vertical):
         """A title, and no timer."""
         self.border_title = "file"
         self.field.cursor_blink = False
+        self.watch(self.folders, "path", self._look_at_root)
+
+    def _look_at_root(self, folder: str | Path) -> None:
+        self.look_into(folder)
+
+    @on(GgufTree.NodeExpanded)
+    def _look(self, event: GgufTree.NodeExpanded[DirEntry]) -> None:
+        if event.node.data is not None:
+            self.look_into(event.node.data.path)
+
+    @work(thread=True, exclusive=True, group="look")
+    def look_into(self, folder: str | Path) -> None:
+        """Say why there is nothing to see in a folder."""
+        text = describe_folder(Path(folder))
+        self.app.call_from_thread(setattr, self, "border_subtitle", Content(text))
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        path = Path(event.value.strip() or ".").expanduser().absolute()
-        if path.is_dir() and not any(path.glob("*.safetensors")):
+        path = expand_home(event.value.strip() or ".").absolute()
+        if is_folder(path) and not any(path.glob("*.safetensors")):
             self.folders.path = path
             self.folders.focus()
         else:
@@ -124,11 +147,21 @@ def complete_path(value: str) -> str | None:
     if not value or (not folder and not value.startswith(os.sep)):
         return None
     try:
-        with os.scandir(Path(folder + os.sep).expanduser()) as entries:
+        with os.scandir(expand_home(folder + os.sep)) as entries:
             names = sorted(_names(entries, begun))
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return None
     return f"{folder}{os.sep}{names[0]}" if names else None
+
+
+def describe_folder(folder: Path) -> str:
+    """Why a folder shows nothing; empty where it shows something."""
+    try:
+        if any(not path.name.startswith(".") and (_is_gguf(path) or is_folder(path)) for path in folder.iterdir()):
+            return ""
+    except OSError as error:
+        return f"{one_line(folder.name)} cannot be read: {(error.strerror or str(error)).lower()}"
+    return f"no GGUF file in {one_line(folder.name) or folder}"
 
 
 def _names(entries: Iterable[os.DirEntry[str]], begun: str) -> Iterable[str]:
@@ -145,13 +178,6 @@ def _names(entries: Iterable[os.DirEntry[str]], begun: str) -> Iterable[str]:
             yield entry.name + os.sep
         elif entry.name.lower().endswith(_SUFFIX):
             yield entry.name
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _is_gguf(path: Path) -> bool:

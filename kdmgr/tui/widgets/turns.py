@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Collapsible, Static
 
-from kdmgr.tui.chat_words import describe_ending, describe_images
+from kdmgr.tui.chat_words import describe_ending, describe_failure, describe_images
 from kdmgr.tui.widgets.drawn import MUTED
 from kdmgr.tui.widgets.growing_markdown import GrowingMarkdown
 from kdmgr.tui.words import describe_row, many_lines, one_line
@@ -32,7 +32,7 @@ class Opening(Static):
         facts = f"  {describe_row(row)}" if row is not None else ""
         lines = [Content.assemble((one_line(name), "bold"), (facts, MUTED))]
         if row is not None and row.match is not None:
-            lines.append(Content.styled(f"taught by {one_line(row.match.lineage_words)}", MUTED))
+            lines.append(Content.styled(f"teacher: {one_line(row.match.lineage_words)}", MUTED))
         engine, reason = one_line(session.engine_name), f": {one_line(session.reason)}"
         lines.append(Content.assemble((engine, "$accent"), (reason, MUTED)))
         super().__init__(Content("\n").join(lines), markup=False)
@@ -67,7 +67,7 @@ class Question(Static):
     def __init__(self, turn: LiveTurn) -> None:
         text = Content(many_lines(turn.question.strip()))
         if turn.images:
-            text = Content.assemble(text, "\n", (f"▣ {describe_images(turn.images)}", MUTED))
+            text = Content.assemble(text, "\n", (describe_images(turn.images), MUTED))
         super().__init__(text, markup=False)
         self.turn = turn
 
@@ -150,6 +150,8 @@ class Answer(VerticalGroup):
             figures = describe_ending(self.turn)
             self.figures.update(Content(figures))
             self.figures.display = bool(figures)
+            if (failure := describe_failure(self.turn)) is not None:
+                await self.mount(Note(failure))
 
     async def _append(self, text: str) -> None:
         self._n_chars += len(text)
