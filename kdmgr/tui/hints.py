@@ -28,7 +28,8 @@ def describe_counts(n_rows: int, n_installed: int, n_shown: int, view: View, n_m
     found = f" · {n_shown} match" if view.query.strip() or view.facets else ""
     marked = f" · {n_marked} selected" if n_marked else ""
     turned = ", reversed" if view.reverse else ""
-    return " · ".join(filter(None, (f"{counts}{found}{marked}", f"by {view.sort}{turned}", late)))
+    order = "best first" if view.sort == "best" else f"by {view.sort}"
+    return " · ".join(filter(None, (f"{counts}{found}{marked}", f"{order}{turned}", late)))
 
 
 def describe_benchmark(benchmark: str | None) -> str:

@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdmgr.catalog.retention import shared_benchmark
+from kdmgr.catalog.tasks import chats
 from kdmgr.fit.plan import Verdict
 from kdmgr.services.choosing import kept, pace
 from kdmgr.services.facets import FIT, FITS, Facet, facets_of
+from kdmgr.services.ranking import Standing, order_of
 from kdmgr.tui.plans import size_of, speed_of
 from kdmgr.tui.queries import INSTALLED, TEXT, Word, narrows, read_words
-from kdmgr.tui.views import View
+from kdmgr.tui.views import COMPARED_SORTS, JUDGED_SORTS, View
 from kdmgr.tui.words import verdict_of
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Listing:
         self._verdicts: dict[str, Verdict] = {}
         """By the keys of rows that are judged."""
         self._kept: dict[str, float | None] = {}
+        self._best: dict[tuple[str, Verdict, float | None, float | None], tuple[Any, ...]] = {}
+        """Ranks by all they follow from: many rows are of one student."""
         self.rows: Sequence[ModelRow] = ()
         self.n_installed = 0
         self.benchmark: str | None = None
@@ -78,18 +82,19 @@ class Listing:
         self._facets = _NO_FACETS.union(*known.values())
         self._ordered = self._narrowed = None
         self._verdicts.clear()
+        self._best.clear()
 
     def outdate(self) -> None:
         """Verdicts and speeds have changed: an order by them does not hold any more."""
         self._narrowed = None
         self._verdicts.clear()
-        if self._ordered and self._ordered[0] in ("fit", "speed", "size"):
+        if self._ordered and self._ordered[0] in JUDGED_SORTS:
             self._ordered = None
 
     def arrange(self, view: View) -> list[ModelRow]:
         """The rows of `view`: installed ones first, each group sorted, unknown values last."""
         narrowed = self._narrow(view)
-        if self._ordered != (view.sort, view.reverse, self.benchmark if view.sort == "kept" else None):
+        if self._ordered != self._order_now(view.sort, reverse=view.reverse):
             self._order(view.sort, reverse=view.reverse)
             narrowed = self._narrow(view)
         return [entry.row for entry in self._find(narrowed, read_words(view.query))]
@@ -163,8 +168,11 @@ class Listing:
             self._entries.sort(key=lambda entry: key(self, entry.row)[1], reverse=reverse)
             self._entries.sort(key=lambda entry: key(self, entry.row)[0])
         self._entries.sort(key=lambda entry: not entry.row.installed)
-        self._ordered = (sort, reverse, self.benchmark if sort == "kept" else None)
+        self._ordered = self._order_now(sort, reverse=reverse)
         self._narrowed = None
+
+    def _order_now(self, sort: str, *, reverse: bool) -> tuple[str, bool, str | None]:
+        return sort, reverse, self.benchmark if sort in COMPARED_SORTS else None
 
     def _sift(self, entries: list[Entry], words: tuple[Word, ...]) -> list[Entry]:
         """The entries that every word holds for."""
@@ -212,6 +220,16 @@ class Listing:
     def _fits(self, entry: Entry) -> bool:
         return self._verdict(entry.row) in self.good
 
+    def best_rank(self, row: ModelRow) -> tuple[bool, tuple[Any, ...]]:
+        """By the rule that recommends; what does not chat comes after all that does."""
+        if row.match is None:
+            return True, ()
+        student, speed = row.match.student, speed_of(self._judge(row))
+        asked = student.id, self._verdict(row), pace(speed), self.kept(row)
+        if asked not in self._best:
+            self._best[asked] = not chats(student), *order_of(Standing(student, asked[1], speed, asked[3]))
+        return False, self._best[asked]
+
     def fit_rank(self, row: ModelRow) -> tuple[bool, float]:
         """Best first."""
         return False, _RANKS[self._verdict(row)]
@@ -244,7 +262,8 @@ def _falling(value: float | None) -> tuple[bool, float]:
     return value is None, -(value or 0)
 
 
-_KEYS: dict[str, Callable[[Listing, ModelRow], tuple[bool, float | str]]] = {
+_KEYS: dict[str, Callable[[Listing, ModelRow], tuple[bool, Any]]] = {
+    "best": Listing.best_rank,
     "name": lambda listing, row: (False, ""),
     "fit": Listing.fit_rank,
     "size": Listing.size_rank,

@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 
 from kdmgr.services.facets import Facet
 
-SORTS = ("name", "fit", "size", "speed", "context", "teacher", "kept")
+SORTS = ("best", "name", "fit", "size", "speed", "context", "teacher", "kept")
+JUDGED_SORTS = frozenset({"best", "fit", "size", "speed"})
+"""Those that follow from the plans, and change with them."""
+COMPARED_SORTS = frozenset({"best", "kept"})
+"""Those that follow from the benchmark that students are compared on."""
 _NO_FACETS: frozenset[Facet] = frozenset()
 
 
@@ -15,7 +19,8 @@ class View:
     """What the user asked the table to show."""
 
     query: str = ""
-    sort: str = "name"
+    sort: str = SORTS[0]
+    """One of `SORTS`; "best" is the rule of `kdmgr recommend`, for chats."""
     reverse: bool = False
     """The other way round; installed ones stay first, and unknown values last."""
     installed_only: bool = False

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.style import Style
 
+from kdmgr.catalog.tasks import chats
 from kdmgr.errors import KdmgrError, NotFound
-from kdmgr.fit.plan import FitReport
+from kdmgr.fit.plan import FitReport, Verdict
 from kdmgr.services.facets import Facet
 from kdmgr.services.rows import ModelRow
 from kdmgr.services.size_estimates import estimate
@@ -63,6 +64,23 @@ def test_sorting_by_speed_puts_the_fastest_first_and_unknown_last(plans: Plans) 
     broken = installed("aaa-broken")
     shown = arrange([broken, *make_services().rows], View(sort="speed", installed_only=True), plans)
     assert names(shown) == ["small", "large", "aaa-broken"]
+
+
+def test_the_best_come_first_by_the_rule_that_recommends_and_what_does_not_chat_last() -> None:
+    rows = catalog_rows(136)
+    plans = Plans(make_services().assess)
+    plans.set_machine(RTX_3060)
+    students = [row.match.student for row in rows if row.match]
+    plans.add_sized(plans.version, {one.id: estimate(one, RTX_3060, plans.options) for one in students})
+    listing = listing_of(rows, plans)
+    shown = listing.arrange(View(sort="best"))
+    ranks = [listing.best_rank(row) for row in shown]
+    assert ranks == sorted(ranks)
+    answering = [row.match is not None and chats(row.match.student) for row in shown]
+    assert answering == sorted(answering, reverse=True) and 0 < sum(answering) < 136
+    verdicts = [plans.judge(row).verdict for row in shown if row.match and chats(row.match.student)]  # type: ignore[union-attr]
+    assert verdicts[0] is Verdict.FITS and verdicts[-1] is Verdict.TOO_BIG
+    assert listing.arrange(View(sort="best", reverse=True))[0] == shown[-1]
 
 
 def test_every_word_of_the_filter_must_match_something(plans: Plans) -> None:

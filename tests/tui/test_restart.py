@@ -41,7 +41,7 @@ async def test_facets_direction_and_cursor_survive_a_restart() -> None:
     async with run(first) as pilot:
         screen = students(pilot)
         await until(pilot, lambda: screen.arranged.count_fits(screen.view))
-        await pilot.press("s", "s", "S")
+        await pilot.press("s", "s", "s", "S")
         for facet in (MATHS, OPEN, Facet(FIT, FITS)):
             screen._toggle_facet(facet)
         await until(pilot, lambda: screen.table.row_count > 2)

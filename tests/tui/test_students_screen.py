@@ -152,13 +152,14 @@ async def test_letters_are_text_inside_the_filter(services: FakeServices) -> Non
     async with opened(services) as on:
         await on.pilot.press("slash", "s", "v", "f", "t")
         assert on.screen.filter_input.value == "svft"
-        assert (on.screen.view.sort, on.screen.plans.options.type_k) == ("name", "f16")
+        assert (on.screen.view.sort, on.screen.plans.options.type_k) == ("best", "f16")
         assert "Nothing matches" in on.text()
 
 
 async def test_the_order_cycles(services: FakeServices) -> None:
     async with opened(services) as on:
-        await on.pilot.press("s", "s")
+        assert "best first" in on.text()
+        await on.pilot.press("s", "s", "s")
         assert on.screen.view.sort == "size"
         assert on.names[:2] == ["small", "large"]
         assert "by size" in on.text()
@@ -172,6 +173,24 @@ async def test_installed_only(services: FakeServices) -> None:
         assert len(on.names) == 14
 
 
+async def test_a_cursor_that_nobody_moved_stays_at_the_top(services: FakeServices) -> None:
+    async with opened(services) as on:
+        assert on.screen.table.selected == on.screen.table.rows[0]
+        await on.pilot.press("s")
+        top = on.screen.table.selected
+        services.rows.insert(0, installed("aaa-first"))
+        await on.pilot.press("r")
+        await until(on.pilot, lambda: "aaa-first" in on.names)
+        assert on.screen.table.selected == on.screen.table.rows[0] != top
+        assert services.ui_state.part("students").get("selected") is None, "nobody chose it"
+        await on.pilot.press("down")
+        chosen = on.screen.table.selected
+        services.rows.insert(0, installed("aaa-before"))
+        await on.pilot.press("r")
+        await until(on.pilot, lambda: "aaa-before" in on.names)
+        assert on.screen.table.selected == chosen
+
+
 async def test_keys_move_the_selection(services: FakeServices) -> None:
     async with opened(services) as on:
         moves = [
@@ -179,7 +198,7 @@ async def test_keys_move_the_selection(services: FakeServices) -> None:
             ("k", "large"),
             ("down", "small"),
             ("up", "large"),
-            ("G", on.screen.rows[-1].name),
+            ("G", on.names[-1]),
             ("g", "large"),
         ]
         for key, name in moves:

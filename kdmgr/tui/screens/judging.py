@@ -15,7 +15,7 @@ from kdmgr.tui.messages import AssessingDone, HeaderFailed, HeaderRead, MachineF
 from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
 from kdmgr.tui.plans import Judged, Plans, report_of
 from kdmgr.tui.screens.assessing import AssessingScreen
-from kdmgr.tui.views import View
+from kdmgr.tui.views import JUDGED_SORTS, View
 from kdmgr.tui.widgets.action_line import FOR_INSTALLED, FOR_OTHERS, KEYS
 from kdmgr.tui.widgets.cache_picker import CachePicker, next_cache_type
 from kdmgr.tui.widgets.columns import Line
@@ -134,7 +134,7 @@ class JudgingScreen(AssessingScreen):
     @on(SizingDone)
     def _sort_again(self) -> None:
         self.arranged.outdate()
-        if self.view.sort in ("fit", "speed", "size") or self.view.query.strip() or self.view.facets:
+        if self.view.sort in JUDGED_SORTS or self.view.query.strip() or self.view.facets:
             self.show_rows()
         self.show_facets()
 

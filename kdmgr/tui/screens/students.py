@@ -154,7 +154,7 @@ class StudentsScreen(NarrowingScreen):
 
     @on(StudentTable.Highlighted)
     def _remember_selected(self, message: StudentTable.Highlighted) -> None:
-        if message.key is not None and not self._to_select:
+        if message.key is not None and self.table.is_placed and not self._to_select:
             self.post_message(StateChanged("students", {"selected": message.key}))
 
     # What the user does

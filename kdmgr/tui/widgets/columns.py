@@ -128,9 +128,14 @@ def _size_text(line: Line) -> str:
     return f"{'~' if guessed else ''}{format_bytes(size_of(line.row, judged))}"
 
 
+def _planned_quant(judged: Judged) -> str | None:
+    """Of the file that was planned for, where none is there yet."""
+    return judged.quant if isinstance(judged, SizedStudent) else None
+
+
 _TEXTS: dict[str, Callable[[Line], str]] = {
     "size": _size_text,
-    "quant": lambda line: one_line(line.row.quant or "?"),
+    "quant": lambda line: one_line(line.row.quant or _planned_quant(line.judged) or "?"),
     "speed": _speed_text,
     "context": lambda line: format_count(line.row.n_ctx_train),
     "teacher": lambda line: one_line(line.row.teacher_words or "–"),

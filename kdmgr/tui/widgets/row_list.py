@@ -21,6 +21,8 @@ class RowList(ScrollView, inherit_bindings=False, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.cursor_row = 0
+        self.is_placed = False
+        """Whether somebody put the cursor where it is; until then it stays at the top, whatever comes there."""
         self.hovered: int | None = None
         """The row under the pointer."""
 
@@ -43,7 +45,7 @@ class RowList(ScrollView, inherit_bindings=False, can_focus=True):
     def move_cursor(self, *, row: int) -> None:
         """Put the cursor on the row of this number, or on the nearest there is."""
         before, row = self.cursor_row, max(min(row, self.row_count - 1), 0)
-        self.cursor_row = row
+        self.cursor_row, self.is_placed = row, True
         self.show_cursor()
         self.refresh_rows(before, row)
         if row != before:

@@ -106,12 +106,12 @@ class StudentTable(RowList, inherit_bindings=False, can_focus=True):
         return [row for row in self._rows if row.key in self._marks] if self._marks else []
 
     def show_rows(self, rows: Sequence[ModelRow]) -> None:
-        """Show these, in this order; the cursor stays on its model if that is among them."""
+        """Show these, in this order; a cursor that somebody placed stays on its model if that is among them."""
         kept, before = self.selected, self._seen()
         at_screen = self.cursor_row - self.scroll_offset.y
         self._rows, self._index = rows, None
         self.measure()
-        self.cursor_row = _find(rows, kept.key) if kept else 0
+        self.cursor_row = _find(rows, kept.key) if kept and self.is_placed else 0
         if self.size.height:
             self.scroll_to_row(self.cursor_row - max(at_screen, 0))
             self.show_cursor()
