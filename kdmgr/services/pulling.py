@@ -110,7 +110,7 @@ async def _in_thread(work: Callable[[Report], None], report: Report) -> None:
     def tell(progress: Progress) -> None:
         if stopped.is_set():
             raise _Cancelled
-        loop.call_soon_threadsafe(report, progress)
+        loop.call_soon_threadsafe(deliver, progress)
 
     future: asyncio.Future[None] = loop.create_future()
 
@@ -121,6 +121,13 @@ async def _in_thread(work: Callable[[Report], None], report: Report) -> None:
             future.set_result(None)
         else:
             future.set_exception(error)
+
+    def deliver(progress: Progress) -> None:
+        try:
+            report(progress)
+        except BaseException as failure:
+            stopped.set()
+            settle(failure)
 
     def run() -> None:
         error: BaseException | None = None

@@ -19,7 +19,7 @@ REPORT_S = 0.05
 async def in_thread(work: Callable[[Report], T], report: Report) -> T:
     """What `work` returns in another thread; its reports reach `report` in this one.
 
-    Cancelling, or an exception of `report`, makes the next report of `work` raise.
+    Cancelling, or an exception of `report`, makes the next report of `work` raise; the exception is raised here.
     """
     loop, stop = asyncio.get_running_loop(), threading.Event()
     raised: list[BaseException] = []
@@ -42,10 +42,12 @@ async def in_thread(work: Callable[[Report], T], report: Report) -> T:
             loop.call_soon_threadsafe(deliver, progress)
 
     try:
-        return await asyncio.to_thread(work, tell)
+        result = await asyncio.to_thread(work, tell)
     except Interrupted:
-        if raised:
-            raise raised[0] from None
-        raise
+        if not raised:
+            raise
     finally:
         stop.set()
+    if raised:
+        raise raised[0]
+    return result

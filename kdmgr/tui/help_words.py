@@ -120,11 +120,16 @@ def _read_entries(section: Section, own: Mapping[str, str]) -> Iterator[Entry]:
     yield from by_action.values()
 
 
-def _read_entry(binding: Binding, own: Mapping[str, str]) -> Entry:
+def describe_action(binding: Binding) -> str:
+    """What a key does, as a sentence begins."""
     text = binding.tooltip or binding.description
+    return text[:1].upper() + text[1:]
+
+
+def _read_entry(binding: Binding, own: Mapping[str, str]) -> Entry:
     chosen = own.get(binding.id or "")
     keys = binding.with_key(chosen) if chosen else binding
-    return Entry(tuple(describe_keys(keys).split("  ")), text[:1].upper() + text[1:], bool(chosen))
+    return Entry(tuple(describe_keys(keys).split("  ")), describe_action(binding), bool(chosen))
 
 
 def _place(block: Block, here: tuple[str, ...]) -> int:

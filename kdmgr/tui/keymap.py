@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.binding import Binding, InvalidBinding
 from textual.screen import Screen
 
-from kdmgr.tui.help_words import EVERYWHERE, own_bindings
+from kdmgr.tui.help_words import EVERYWHERE, describe_action, own_bindings
 from kdmgr.tui.words import one_line
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def known_keys(sections: tuple[Section, ...] | None = None) -> list[KnownKey]:
         known = found.get(binding.id or "")
         owners = (*(known.owners if known else ()), (title, owner))
         if binding.id is not None:
-            text = binding.tooltip or binding.description
-            found[binding.id] = KnownKey(binding.id, owners, normalize(binding.key), text)
+            found[binding.id] = KnownKey(binding.id, owners, normalize(binding.key), describe_action(binding))
     return list(found.values())
 
 

@@ -35,20 +35,24 @@ from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.duel_words import Phase as DuelPhase
 from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.duel import DuelScreen
+from kdmgr.tui.screens.facets import FacetsScreen
 from kdmgr.tui.screens.find import FindScreen
 from kdmgr.tui.screens.import_ import ImportScreen
+from kdmgr.tui.screens.ladder import LadderScreen
 from kdmgr.tui.screens.machine import MachineScreen
 from kdmgr.tui.screens.modelfile import ModelfileScreen
 from kdmgr.tui.screens.pull import PullScreen
 from kdmgr.tui.screens.receipt import ReceiptScreen
 from kdmgr.tui.screens.review import ReviewScreen
+from kdmgr.tui.screens.students import StudentsScreen
 from tests.services.importing_rig import write_model
 from tests.services.test_receipts import receipt as import_receipt
 from tests.support.chat_engine import Script, stats
 from tests.support.machines import GIB, gpu, machine
 from tests.tui.conftest import make_services
-from tests.tui.fakes import RTX_3060, FakeServices
+from tests.tui.fakes import RTX_3060, FakeServices, catalog_rows
 from tests.tui.fakes_chats import FakeChat
+from tests.tui.fakes_ladder import LadderDesk
 from tests.tui.fakes_machine import NOTHING, held
 from tests.tui.fakes_transfers import MIB, plan_of
 from tests.tui.looking import screen_text, until
@@ -284,6 +288,29 @@ async def find_nothing_found(on: Stage) -> None:
 
 
 # Chats
+
+
+def _with_ladders() -> FakeServices:
+    folder = Path(tempfile.mkdtemp(prefix="looks-", dir="/tmp"))
+    services = FakeServices(rows=catalog_rows(), student_desk=LadderDesk.create(folder))
+    weakref.finalize(services, shutil.rmtree, folder, ignore_errors=True)
+    return services
+
+
+async def ladder_shown(on: Stage) -> None:
+    students = await on.reach(StudentsScreen)
+    await until(on.pilot, lambda: students.rows)
+    students.show_ladder("deepseek-r1")
+    ladder = await on.reach(LadderScreen)
+    await until(on.pilot, lambda: ladder.ladder and ladder.rungs.option_count)
+    await on.pilot.pause(0.3)
+
+
+async def facets_shown(on: Stage) -> None:
+    await students_full(on)
+    await on.press("F")
+    await on.reach(FacetsScreen)
+    await on.pilot.pause(0.2)
 
 
 async def chats_empty(on: Stage) -> None:
@@ -661,6 +688,8 @@ SCENES = {
     "students-unjudged": Scene(students_unjudged, _held("machine")),
     "students-server-late": Scene(students_server_late, _held("server")),
     "students-nothing-found": Scene(students_nothing_found),
+    "facets": Scene(facets_shown, lambda: make_services(catalog=136)),
+    "ladder": Scene(ladder_shown, _with_ladders),
     "find-empty": Scene(find_empty),
     "find-full": Scene(find_full),
     "find-loading": Scene(find_loading),

@@ -19,6 +19,7 @@ from kdmgr.tui.screens.chat import ChatScreen
 from kdmgr.tui.screens.chat_settings import ChatSettingsScreen
 from kdmgr.tui.screens.chats import ChatsScreen
 from kdmgr.tui.widgets.chat_table import ChatTable
+from kdmgr.tui.widgets.key_line import KeyLine
 from kdmgr.tui.widgets.turns import Answer, Question
 from tests.support.chat_engine import Script, stats
 from tests.tui.conftest import make_services
@@ -300,7 +301,8 @@ async def test_the_mouse_does_what_keys_do() -> None:
         await until(on.pilot, lambda: "question 1 of 2" in on.text())
         await on.pilot.press("escape")
         # The keys in the footer, and the tabs, are buttons.
-        await on.pilot.click(next(key for key in on.chat.query("FooterKey") if "settings" in str(key.render())))
+        keys = on.chat.query_one(KeyLine)
+        await on.pilot.click(keys, offset=(1 + keys.draw(78)[0].plain.index("settings"), 0))
         await until(on.pilot, lambda: isinstance(on.app.screen, ChatSettingsScreen))
         await on.pilot.click("#think")
         await on.pilot.pause()

@@ -9,41 +9,17 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from kdmgr.fit.machine import Machine
-from kdmgr.fit.options import RunOptions
-from kdmgr.services.app import Services
-from kdmgr.services.teacher_ladder import TeacherLadder, build_ladder
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.screens.ladder import LadderScreen
 from kdmgr.tui.screens.students import StudentsScreen
-from tests.tui.fakes import RTX_3060, FakeServices, catalog_rows
-from tests.tui.fakes_students import FakeDesk
+from tests.tui.fakes import FakeServices, catalog_rows
+from tests.tui.fakes_ladder import LadderDesk
 from tests.tui.looking import screen_text, until
-
-
-class PlannedServices(Services):
-    """Real services on a declared machine."""
-
-    def machine_of(self, source: str) -> Machine:
-        return RTX_3060
-
-
-class LadderDesk(FakeDesk):
-    """Real ladders over an empty store."""
-
-    services: Services
-
-    def build_ladder(self, text: str, options: RunOptions) -> TeacherLadder:
-        self.ladders.append((text, options))
-        return build_ladder(self.services, text, options, None)
 
 
 @pytest.fixture
 def services(tmp_path: Path) -> FakeServices:
-    desk = LadderDesk()
-    folders = ("KDMGR_DATA_DIR", "KDMGR_CONFIG_DIR", "OLLAMA_MODELS")
-    desk.services = PlannedServices.create({name: str(tmp_path / name) for name in folders})
-    return FakeServices(rows=catalog_rows(), student_desk=desk)
+    return FakeServices(rows=catalog_rows(), student_desk=LadderDesk.create(tmp_path))
 
 
 @asynccontextmanager

@@ -129,7 +129,7 @@ async def test_place_filter_order_selection_and_panel_are_found_as_they_were_lef
     services = make_services()
     async with opened(services, "students") as pilot:
         await until(pilot, lambda: "✔ fits" in screen_text(pilot.app))
-        await pilot.press("s", "m", "m", "slash", *"small", "enter")
+        await pilot.press("s", "s", "m", "m", "slash", *"small", "enter")
         await until(pilot, lambda: "1 match" in screen_text(pilot.app))
         await until(pilot, lambda: services.ui_state.n_flushed)
     again = make_services()
@@ -151,7 +151,7 @@ async def test_the_place_that_was_left_is_opened_and_a_selection_that_is_gone_is
         screen = pilot.app.screen
         assert isinstance(screen, StudentsScreen)
         await until(pilot, lambda: screen.table.selected)
-        assert screen.view.sort == "name"
+        assert screen.view.sort == "best"
         await pilot.press("down")
         await until(pilot, lambda: services.ui_state.part("students")["selected"] != "kdmgr:gone")
 

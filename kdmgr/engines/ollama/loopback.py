@@ -38,23 +38,38 @@ class Waits:
 async def post(address: ServerAddress, path: str, fill: Fill, size: int, sent: Sent, waits: Waits) -> tuple[int, bytes]:
     """Status and beginning of the body of the answer to `size` bytes. Raises `OSError` or `HTTPException`.
 
-    Cancelling closes the connection at once.
+    Cancelling, or an exception of `sent`, closes the connection at once.
     """
     loop = asyncio.get_running_loop()
     connection = http.client.HTTPConnection(address.host, address.port, timeout=waits.connect_s)
 
+    raised: list[BaseException] = []
+
+    def deliver(count: int) -> None:
+        try:
+            sent(count)
+        except BaseException as error:
+            raised.append(error)
+            _cut(connection)
+
     def tell(count: int) -> None:
-        loop.call_soon_threadsafe(sent, count)
+        loop.call_soon_threadsafe(deliver, count)
 
     work = loop.run_in_executor(None, _post, connection, address.path + path, fill, size, tell, waits)
     try:
-        return await asyncio.shield(work)
+        answer = await asyncio.shield(work)
+    except (OSError, http.client.HTTPException):
+        if not raised:
+            raise
     finally:
         if not work.done():
             _cut(connection)
             await asyncio.wait({work})
             work.exception()
         connection.close()
+    if raised:
+        raise raised[0]
+    return answer
 
 
 def _post(

@@ -186,7 +186,7 @@ async def test_a_long_prompt_can_be_cancelled(engine: LlamaCppEngine, smollm_ggu
         await task
     started = monotonic()
     await answer(engine, ask(smollm_gguf, "Hi", n_ctx=8192, n_predict=1, num_batch=64))
-    assert monotonic() - started < 5
+    assert monotonic() - started < 15
     assert engine.worker_pid == pid
 
 
