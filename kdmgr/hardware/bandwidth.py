@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from statistics import median
 from threading import Barrier, BrokenBarrierError, Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,8 @@ def _fill(block: mmap.mmap) -> None:
 
 
 def _usual_rate(memchr: Any, address: int) -> float:
+    from statistics import median
+
     seconds: list[float] = []
     started = perf_counter()
     until = started + DURATION_S

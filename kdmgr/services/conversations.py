@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,12 @@ from kdmgr.services.opening import OpenedModel, engine_model, server_name
 
 if TYPE_CHECKING:
     from kdmgr.engines.ollama import OllamaEngine
+    from kdmgr.engines.ollama.shown import ShownModel
     from kdmgr.services.app import Services
 
 
+_COMPLETES = "the server has no chat template for this model: it completes the text you type, it does not chat"
+_RENDERER = re.compile(r"^renderer\s", re.IGNORECASE | re.MULTILINE)
 _BLIND = "this model sees pictures, but the embedded engine takes none: run it through Ollama for that"
 
 
@@ -47,13 +51,15 @@ async def open_chat(
     choice = choose(engine, statuses, server_has_model=on_server, file_at_hand=opened is not None)
     if choice.engine == "ollama":
         server = services.ollama_engine()
+        shown = await _show(server, name or str(ref))
         session = ChatSession(
             services.observed(server),
             EngineModel(name or str(ref)),
             reason=choice.reason,
             n_ctx=n_ctx,
             settings=settings,
-            sees_images=await _sees_images(server, name or str(ref)),
+            warnings=(_COMPLETES,) if shown and completes_only(shown) else (),
+            sees_images="vision" in shown.capabilities if shown and shown.capabilities else None,
         )
     else:
         assert opened is not None
@@ -92,13 +98,21 @@ def _embedded_session(
     )
 
 
-async def _sees_images(server: OllamaEngine, name: str) -> bool | None:
-    """Whether the server says so; None of one that does not tell."""
+async def _show(server: OllamaEngine, name: str) -> ShownModel | None:
+    """What the server tells of the model; None when it does not."""
     try:
-        capabilities = (await server.show(name)).capabilities
+        return await server.show(name)
     except KdmgrError:
         return None
-    return "vision" in capabilities if capabilities else None
+
+
+def completes_only(shown: ShownModel) -> bool:
+    """Whether it was made without a chat template: Ollama's own default hands on the bare text.
+
+    A model with a RENDERER has the same one, and does not need it.
+    """
+    bare = "".join((shown.template or "").split()) == "{{.Prompt}}"
+    return bare and not _RENDERER.search(shown.modelfile or "")
 
 
 def _keep(

@@ -349,3 +349,9 @@ def test_fit_for_a_host_uses_its_hardware(cli: Cli, weights: Path) -> None:
     assert known.code == 0
     assert "RTX 3060" in known.out
     assert "planned for rig" in known.out
+
+
+def test_show_says_of_a_file_which_command_looks_at_it(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("show", f"{tmp_path}/model.gguf")
+    assert ran.code == 2
+    assert "is a file" in ran.err and f"kdmgr fit {tmp_path}/model.gguf" in ran.err

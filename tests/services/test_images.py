@@ -110,13 +110,13 @@ def test_the_embedded_engine_takes_none() -> None:
 
 
 class Seeing(ScriptedServer):
-    """A server with one model that sees."""
+    """A server with one model that sees, or does not."""
 
-    def __init__(self, *capabilities: str) -> None:
+    def __init__(self, *capabilities: str, **shown: str | None) -> None:
         super().__init__()
         self.on("GET", "/api/version", json_reply(version="0.24.0"))
         self.on("GET", "/api/tags", json_reply(models=[{"name": "eyes:1b", "model": "eyes:1b", "size": 1}]))
-        self.on("POST", "/api/show", json_reply(capabilities=list(capabilities), details={}, model_info={}))
+        self.on("POST", "/api/show", json_reply(capabilities=list(capabilities), details={}, model_info={}, **shown))
         self.on("GET", "/api/ps", json_reply(models=[]))
         end = {"done": True, "done_reason": "stop", "eval_count": 2, "prompt_eval_count": 300}
         pieces = (line(message={"role": "assistant", "content": "a cat"}), line(**end))
@@ -226,6 +226,26 @@ async def test_a_picture_that_vanished_is_refused_before_anything_is_sent(server
         await ask(session, "what is it?", ImageRecord(str(tmp_path / "text.png")))
     assert not session.turns and not any(asked.path == "/api/chat" for asked in server.asked)
     await session.close()
+
+
+@pytest.mark.parametrize(
+    ("template", "modelfile", "warned"),
+    [
+        ("{{ .Prompt }}", "FROM x\nTEMPLATE {{ .Prompt }}\n", True),
+        ("{{.Prompt}}\n", None, True),
+        ("{{ .Prompt }}", "FROM x\nRENDERER qwen3-coder\n", False),
+        ("<|user|>{{ .Prompt }}", "FROM x\n", False),
+        (None, None, False),
+    ],
+)
+async def test_that_a_server_only_completes_is_said(
+    tmp_path: Path, template: str | None, modelfile: str | None, warned: bool
+) -> None:
+    with Seeing("completion", template=template, modelfile=modelfile) as server:
+        session = await open_eyes(services_for(server, tmp_path))  # type: ignore[arg-type]
+        assert any("it does not chat" in warning for warning in session.warnings) is warned
+        assert session.sees_images is False
+        await session.close()
 
 
 async def test_that_the_embedded_engine_is_blind_is_said_of_a_model_that_sees(tmp_path: Path) -> None:

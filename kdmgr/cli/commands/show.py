@@ -47,6 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     except (NotFound, UsageError):
         story = _find_story(services, args)
         if story is None:
+            _refuse_file(args.model)
             raise
         return _show_story(story, args, console)
     if args.template:
@@ -67,6 +68,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.tensors:
             print_tensors(about, console)
     return 0
+
+
+def _refuse_file(text: str) -> None:
+    """A file has no name, no template of a Modelfile and no receipt: another command looks at it."""
+    from kdmgr.refs import FileRef, parse_ref
+
+    try:
+        ref = parse_ref(text)
+    except UsageError:
+        return
+    if isinstance(ref, FileRef):
+        raise UsageError(f"{text} is a file, and `show` tells of models by their names", hint=f"kdmgr fit {text}")
 
 
 def _find_story(services: Services, args: argparse.Namespace) -> LineageStory | None:
