@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median_low
 from typing import TYPE_CHECKING
 
 from kdmgr.fit.machine import MeasuredOverhead
@@ -44,6 +43,8 @@ def learn(samples: Sequence[int | None], *, shared_by: int = 1) -> MeasuredOverh
     sound = [sample for sample in samples if sample is not None and 0 <= sample <= LARGEST * shared_by][:NEWEST]
     if len(sound) < LEAST_LOADS:
         return None
+    from statistics import median_low
+
     words = f"median of {len(sound)} loads on this machine"
     if shared_by > 1:
         words += f", shared by {shared_by} devices"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 from kdmgr.errors import KdmgrError
@@ -28,4 +27,6 @@ def measured_speed(services: Services, name: str, machine: Machine) -> Speed | N
     speeds = [row.decode_tok_s for row in rows]
     if not speeds:
         return None
+    from statistics import median
+
     return Speed(median(speeds), min(speeds), max(speeds), f"median of {len(speeds)} answers here", "measured")
