@@ -17,7 +17,7 @@ from kdmgr.fit.plan import Verdict
 from kdmgr.services.choosing import kept, pace
 from kdmgr.services.facets import FIT, FITS, Facet, facets_of
 from kdmgr.services.ranking import Standing, order_of
-from kdmgr.tui.plans import size_of, speed_of
+from kdmgr.tui.plans import context_of, size_of, speed_of
 from kdmgr.tui.queries import INSTALLED, TEXT, Word, narrows, read_words
 from kdmgr.tui.views import COMPARED_SORTS, JUDGED_SORTS, View
 from kdmgr.tui.words import verdict_of
@@ -239,6 +239,10 @@ class Listing:
         size = size_of(row, self._judge(row))
         return size is None, size or 0
 
+    def context_rank(self, row: ModelRow) -> tuple[bool, float]:
+        """Longest first."""
+        return _falling(context_of(row, self._judge(row)))
+
     def speed_rank(self, row: ModelRow) -> tuple[bool, float]:
         """Fastest first."""
         return _falling(pace(speed_of(self._judge(row))))
@@ -268,7 +272,7 @@ _KEYS: dict[str, Callable[[Listing, ModelRow], tuple[bool, Any]]] = {
     "fit": Listing.fit_rank,
     "size": Listing.size_rank,
     "speed": Listing.speed_rank,
-    "context": lambda listing, row: _falling(row.n_ctx_train),
+    "context": Listing.context_rank,
     "teacher": lambda listing, row: (row.teacher is None, (row.teacher or "").casefold()),
     "kept": lambda listing, row: _falling(listing.kept(row)),
 }

@@ -52,6 +52,12 @@ def size_of(row: ModelRow, judged: Judged) -> int | None:
     return judged.size_bytes if row.size_bytes is None and isinstance(judged, SizedStudent) else row.size_bytes
 
 
+def context_of(row: ModelRow, judged: Judged) -> int | None:
+    """Tokens it was trained for: as listed, else as its header says, once that was read."""
+    report = report_of(judged) if row.n_ctx_train is None else None
+    return report.shape.n_ctx_train if report else row.n_ctx_train
+
+
 @dataclass
 class Plans:
     """Shapes by row, and their plans under the present question. Stale plans are not kept."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from kdmgr.services.facets import Facet
 
 SORTS = ("best", "name", "fit", "size", "speed", "context", "teacher", "kept")
-JUDGED_SORTS = frozenset({"best", "fit", "size", "speed"})
+JUDGED_SORTS = frozenset({"best", "fit", "size", "speed", "context"})
 """Those that follow from the plans, and change with them."""
 COMPARED_SORTS = frozenset({"best", "kept"})
 """Those that follow from the benchmark that students are compared on."""

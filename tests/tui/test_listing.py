@@ -16,7 +16,7 @@ from kdmgr.services.size_estimates import estimate
 from kdmgr.tui.hints import describe_missing, name_to_pull
 from kdmgr.tui.listing import Listing
 from kdmgr.tui.merging import merge
-from kdmgr.tui.plans import Plans, Problem
+from kdmgr.tui.plans import Plans, Problem, context_of
 from kdmgr.tui.queries import narrows, read_words
 from kdmgr.tui.views import SORTS, View
 from kdmgr.tui.widgets.columns import GAP, Column, Line, choose_columns, draw_cell
@@ -217,6 +217,16 @@ def test_models_of_another_computer_stand_beside_those_of_this_disk() -> None:
     mine, theirs = installed("m", origin="ollama"), installed("m", origin="server")
     assert merge([mine], [theirs]) == [mine]
     assert merge([mine], [theirs], same_disk=False) == [theirs, mine]
+
+
+def test_the_trained_context_is_the_headers_where_none_is_listed(plans: Plans) -> None:
+    rows = [replace(row, n_ctx_train=None) for row in make_services().rows if row.installed]
+    assert [context_of(row, plans.judge(row)) for row in rows] == [131072, 131072]
+    assert context_of(rows[0], None) is None
+    listed = replace(rows[0], n_ctx_train=8192)
+    assert context_of(listed, plans.judge(listed)) == 8192
+    shown = arrange([rows[0], replace(rows[1], n_ctx_train=4096)], View(sort="context"), plans)
+    assert [row.n_ctx_train for row in shown] == [None, 4096]
 
 
 def test_context_steps_end_at_the_trained_context() -> None:

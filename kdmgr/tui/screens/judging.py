@@ -13,7 +13,7 @@ from kdmgr.tui.hints import describe_welcome
 from kdmgr.tui.listing import Listing
 from kdmgr.tui.messages import AssessingDone, HeaderFailed, HeaderRead, MachineFound, Planned
 from kdmgr.tui.messages_students import EnginesDescribed, SizingDone, SpeedsFound, StoryTold, StudentsSized
-from kdmgr.tui.plans import Judged, Plans, report_of
+from kdmgr.tui.plans import Judged, Plans, context_of, report_of
 from kdmgr.tui.screens.assessing import AssessingScreen
 from kdmgr.tui.views import JUDGED_SORTS, View
 from kdmgr.tui.widgets.action_line import FOR_INSTALLED, FOR_OTHERS, KEYS
@@ -204,9 +204,10 @@ class JudgingScreen(AssessingScreen):
     def action_context(self, by: int) -> None:
         """One step more or less context, for all models."""
         row = self.table.selected
-        n_ctx = planned_context(self.plans.judge(row)) if row is not None else None
+        judged = self.plans.judge(row) if row is not None else None
+        n_ctx = planned_context(judged)
         if row is not None and n_ctx is not None:
-            self._ask(n_ctx=step_from(n_ctx, by, row.n_ctx_train))
+            self._ask(n_ctx=step_from(n_ctx, by, context_of(row, judged)))
 
     def action_default_context(self) -> None:
         """The context that the engine would choose."""

@@ -11,7 +11,7 @@ from rich.style import Style
 from kdmgr.services.size_estimates import Basis, SizedStudent
 from kdmgr.services.wording import MARKS, short_speed
 from kdmgr.tui.bars import share_bar
-from kdmgr.tui.plans import Judged, size_of, speed_of
+from kdmgr.tui.plans import Judged, context_of, size_of, speed_of
 from kdmgr.tui.widgets.cells import Part, fit_parts
 from kdmgr.tui.words import COLORS, is_estimate, one_line
 from kdmgr.units import format_bytes, format_count
@@ -137,7 +137,7 @@ _TEXTS: dict[str, Callable[[Line], str]] = {
     "size": _size_text,
     "quant": lambda line: one_line(line.row.quant or _planned_quant(line.judged) or "?"),
     "speed": _speed_text,
-    "context": lambda line: format_count(line.row.n_ctx_train),
+    "context": lambda line: format_count(context_of(line.row, line.judged)),
     "teacher": lambda line: one_line(line.row.teacher_words or "–"),
     "kept": lambda line: "–" if line.kept is None else f"{line.kept:.0%}",
     "origin": lambda line: line.row.origin,
