@@ -20,7 +20,10 @@ from kdmgr.tui.widgets.drawn import MUTED, spread
 if TYPE_CHECKING:
     from kdmgr.tui.facet_words import Option
 
-WIDTH = 46
+WIDTH = 60
+"""Of an option, where there is room."""
+_FRAME = 8
+"""Columns of border, padding and scrollbar around it."""
 
 
 class FacetsScreen(ModalScreen[None]):
@@ -56,6 +59,10 @@ class FacetsScreen(ModalScreen[None]):
         self._fill()
         view.highlighted = 1
 
+    def on_resize(self) -> None:
+        """Other words may have room now."""
+        self._fill()
+
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
         facet = self._shown[event.option_index].facet
@@ -86,17 +93,17 @@ class FacetsScreen(ModalScreen[None]):
         before, top = view.highlighted, view.scroll_offset.y
         self._shown = self._options()
         view.clear_options()
-        view.add_options([Line(_draw(option), disabled=option.facet is None) for option in self._shown])
+        width = min(WIDTH, self.size.width * 9 // 10 - _FRAME)
+        view.add_options([Line(_draw(option, width), disabled=option.facet is None) for option in self._shown])
         found = next((index for index, option in enumerate(self._shown) if at and option.facet == at), before)
         view.highlighted = found
         view.scroll_to(y=top, animate=False)
 
 
-def _draw(option: Option) -> Content:
+def _draw(option: Option, width: int) -> Content:
     if option.facet is None:
         return Content.styled(option.label, "bold $primary")
     label = Content.assemble(("■ " if option.chosen else "□ "), option.label)
-    label = label.truncate(WIDTH - 8, ellipsis=True)
-    return spread(
-        label.stylize("bold $accent") if option.chosen else label, Content.styled(f"{option.n_rows}", MUTED), WIDTH
-    )
+    label = label.truncate(width - 8, ellipsis=True)
+    label = label.stylize("bold $accent") if option.chosen else label
+    return spread(label, Content.styled(f"{option.n_rows}", MUTED), width)
