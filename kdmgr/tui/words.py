@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kdmgr.fit.plan import Verdict
@@ -10,6 +11,8 @@ from kdmgr.tui.plans import Judged, report_of
 from kdmgr.units import GIB, format_bytes, format_parameters, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdmgr.fit.machine import Machine
     from kdmgr.services.rows import ModelRow
 
@@ -22,6 +25,10 @@ COLORS = {
     Verdict.UNKNOWN: "foreground-muted",
 }
 """Theme variables; the mark and the word always say the same."""
+
+
+_MAKER = re.compile(r"^(NVIDIA |AMD |Intel |Apple )?(GeForce |Radeon )?", re.IGNORECASE)
+"""What a GPU's name can do without."""
 
 
 def one_line(text: str) -> str:
@@ -98,15 +105,28 @@ def describe_machine(machine: Machine, *, short: bool = False) -> str:
 
 def machine_lines(machine: Machine) -> list[str]:
     """The machine in one line, ever shorter; the last ones tell of the memory that is judged first."""
-    lines = [describe_machine(machine), describe_machine(machine, short=True)]
+    what = "planned for " if machine.declared else ""
+    lines = [what + line for line in (describe_machine(machine), *_brief_lines(machine))]
     free = [device.free_bytes for device in machine.devices]
     total = sum(size for size in free if size is not None)
     first = machine.host.available_bytes if not free else None if None in free else total
     if len(free) > 1:
-        lines.append(
-            f"{len(free)} GPUs {format_bytes(first)} free  ·  host {_free(machine.host.available_bytes, 0, True)}"
-        )
+        lines.append(f"{what}{len(free)} GPUs {format_bytes(first)} free  ·  {_host_free(machine)}")
     return [*lines, f"{first / GIB:.1f} GiB free", format_bytes(first)] if first is not None else lines
+
+
+def _brief_lines(machine: Machine) -> Iterator[str]:
+    """Without totals; then without the names of makers; of one GPU then alone."""
+    yield describe_machine(machine, short=True)
+    devices = [f"{_MAKER.sub('', one_line(one.name))} {_free(one.free_bytes, 0, True)}" for one in machine.devices]
+    if devices:
+        yield "  ·  ".join([*devices, _host_free(machine)])
+    if len(devices) == 1:
+        yield devices[0]
+
+
+def _host_free(machine: Machine) -> str:
+    return f"host {_free(machine.host.available_bytes, 0, True)}"
 
 
 def _free(free: int | None, total: int | None, short: bool) -> str:

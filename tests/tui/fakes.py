@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kdmgr.catalog.load import load_catalog
@@ -24,7 +24,8 @@ from tests.tui.fakes_settings import FakeSettingsPlace
 from tests.tui.fakes_students import FakeDesk
 from tests.tui.fakes_transfers import FakeTransferServices
 
-RTX_3060 = machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000)
+RTX_3060 = replace(machine(gpu(10.4, total_gib=12), available_gib=24, bandwidth=40_000_000_000), declared=False)
+"""As it would be found here, and not named by the user."""
 
 
 def installed(

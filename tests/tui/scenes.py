@@ -527,7 +527,7 @@ def _machine_full() -> FakeServices:
     services = make_services(catalog=8)
     first = replace(gpu(6, total_gib=12), busy=0.5)
     second = replace(gpu(11, total_gib=12), busy=0.02, index=1)
-    services.monitor.sample_now = MachineSample(machine(first, second, available_gib=24), 0.25)
+    services.monitor.sample_now = MachineSample(replace(machine(first, second, available_gib=24), declared=False), 0.25)
     services.monitor.holdings = [held("qwen3:8b", 6, vram=5), held("smollm2:135m", 0.3, vram=0.3, left_s=3000)]
     sizes = 0, 5 * GIB, 4 * GIB, 4 * GIB, None, None
     load = LoadRecord("2026-11-24T10:00:00+00:00", "m", "ollama", "0.30", "qwen3:8b", None, 8192, *sizes)
@@ -538,7 +538,7 @@ def _machine_full() -> FakeServices:
 def _machine_offline() -> FakeServices:
     services = make_services(catalog=8)
     services.host_book.versions = {}
-    services.monitor.sample_now = MachineSample(machine(available_gib=8), 0.25)
+    services.monitor.sample_now = MachineSample(replace(machine(available_gib=8), declared=False), 0.25)
     services.monitor.error = ServerUnreachable(
         "no Ollama server answers at http://127.0.0.1:11434", hint="start it with: ollama serve"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.widgets import DataTable
 
@@ -46,5 +48,12 @@ async def test_tables_look_the_same_wherever_one_was_before() -> None:
 def test_shorter_lines_tell_of_the_memory_that_is_judged_first() -> None:
     assert machine_lines(machine(available_gib=24))[-2:] == ["24.0 GiB free", "24.00 GiB"]
     assert machine_lines(machine(gpu(6), available_gib=24))[-1] == "6.00 GiB"
-    both = machine_lines(machine(gpu(6), gpu(11), available_gib=24))
+    long = replace(gpu(12), name="NVIDIA GeForce RTX 3060")
+    lines = machine_lines(replace(machine(long, available_gib=24), declared=False))
+    assert "RTX 3060 12.00 GiB free  ·  host 24.00 GiB free" in lines
+    assert lines[-3:] == ["RTX 3060 12.00 GiB free", "12.0 GiB free", "12.00 GiB"]
+    assert sorted(lines, key=len, reverse=True) == lines
+    planned = machine_lines(machine(long))
+    assert planned[-3] == "planned for RTX 3060 12.00 GiB free"
+    both = machine_lines(replace(machine(gpu(6), gpu(11), available_gib=24), declared=False))
     assert both[-3:] == ["2 GPUs 17.00 GiB free  ·  host 24.00 GiB free", "17.0 GiB free", "17.00 GiB"]
