@@ -5,36 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from textual.pilot import Pilot
 
 from kdmgr.errors import Forbidden, NotFound, ServerUnreachable
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.screens.find import FindScreen
 from kdmgr.tui.screens.students import StudentsScreen
+from tests.tui.driving import Driven
 from tests.tui.fakes import FakeServices
 from tests.tui.fakes_find import OPUS_GGUF, R1_GGUF, entry
-from tests.tui.looking import screen_text, until
+from tests.tui.looking import until
 
 
-@dataclass
-class On:
-    app: KdmgrApp
-    pilot: Pilot[None]
-    services: FakeServices
-
+class On(Driven):
     @property
     def screen(self) -> FindScreen:
         assert isinstance(self.app.screen, FindScreen)
         return self.app.screen
-
-    def text(self) -> str:
-        return screen_text(self.app)
-
-    async def see(self, *parts: str) -> None:
-        await until(self.pilot, lambda: all(part in self.text() for part in parts))
 
     async def ask(self, text: str = "") -> None:
         await self.pilot.press(*text, "enter")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from textual.pilot import Pilot
 
 from kdmgr.errors import KdmgrError, NotFound
 from kdmgr.services.leftovers import Leftover
@@ -18,17 +16,13 @@ from kdmgr.services.transfer_state import Phase
 from kdmgr.tui.app import KdmgrApp
 from kdmgr.tui.screens.transfers import TransfersScreen
 from tests.services.test_receipts import receipt as import_receipt
+from tests.tui.driving import Driven
 from tests.tui.fakes import FakeServices
 from tests.tui.fakes_transfers import MIB, plan_of
 from tests.tui.looking import screen_text, until
 
 
-@dataclass
-class On:
-    app: KdmgrApp
-    pilot: Pilot[None]
-    services: FakeServices
-
+class On(Driven):
     @property
     def screen(self) -> TransfersScreen:
         assert isinstance(self.app.screen, TransfersScreen)
@@ -37,12 +31,6 @@ class On:
     @property
     def phases(self) -> list[Phase]:
         return [state.phase for state in self.services.transfers.states()]
-
-    def text(self) -> str:
-        return screen_text(self.app)
-
-    async def see(self, *parts: str) -> None:
-        await until(self.pilot, lambda: all(part in self.text() for part in parts))
 
     async def pull(self, name: str) -> None:
         self.services.transfers.add(plan_of(name))
