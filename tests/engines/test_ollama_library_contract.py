@@ -11,10 +11,10 @@ from kdmgr.engines.ollama import OllamaEngine
 from kdmgr.engines.ollama.progress import ServerProgress
 from kdmgr.engines.protocol import LoadedModel
 from kdmgr.errors import EngineFailed, NotFound
-from tests.engines.test_ollama_contract import MODEL, engine, host, real_host, unload
+from tests.engines.test_ollama_contract import MODEL, engine, host, real_host, recording, unload, version
 from tests.support.push_registry import PushRegistry
 
-__all__ = ["engine", "host", "real_host"]
+__all__ = ["engine", "host", "real_host", "recording", "version"]
 
 COPY = "smollm2:copy"
 # Part of a name, and so of the recordings.
